@@ -1,0 +1,64 @@
+"""The names that the stacks create and the library, the jobs and the CLI look for.
+
+One place, so that a bucket or a job is never spelt twice. Every name is a pure function of the
+environment (``local``, ``dev``, ``prod``…), the account and the region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STEPS = ("extract", "refine", "load", "audit")
+"""The steps of a batch in order; ``audit`` runs once a source, after all streams."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What things are called in one environment of one account and region."""
+
+    environment: str
+    account: str
+    region: str
+
+    def _bucket(self, purpose: str) -> str:
+        return f"ingot-{self.environment}-{purpose}-{self.account}-{self.region}"
+
+    @property
+    def bronze_bucket(self) -> str:
+        """Raw records, manifests, attempts and the quarantine."""
+        return self._bucket("bronze")
+
+    @property
+    def lake_bucket(self) -> str:
+        """Typed Parquet."""
+        return self._bucket("lake")
+
+    @property
+    def artifacts_bucket(self) -> str:
+        """What jobs run: scripts, the wheel, sources and contracts."""
+        return self._bucket("artifacts")
+
+    @property
+    def dags_bucket(self) -> str:
+        """The DAG bundle, laid out as MWAA reads it."""
+        return self._bucket("dags")
+
+    @property
+    def glue_database(self) -> str:
+        return f"ingot_{self.environment}_bronze"
+
+    @property
+    def warehouse_secret(self) -> str:
+        """The name in Secrets Manager; Airflow reads it as the connection ``warehouse``."""
+        return f"ingot/{self.environment}/warehouse"
+
+    def job(self, source: str, step: str) -> str:
+        """The Glue job that runs one step for every stream of one source."""
+        if step not in STEPS:
+            raise ValueError(f"no such step: {step!r}; there are {', '.join(STEPS)}")
+        return f"ingot-{self.environment}-{source}-{step}"
+
+
+def table_name(source: str, stream: str) -> str:
+    """The table of a stream, in the Glue Catalog as in the warehouse's ``bronze`` schema."""
+    return f"{source}_{stream}"
