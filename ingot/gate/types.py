@@ -1,0 +1,142 @@
+"""From a contract to msgspec types: the compiled validator.
+
+msgspec builds one decoder per type in C, so that nested records are checked while they are parsed, with no
+interpretation per record. Records decode into structs whose attributes are ``f0, f1, …``; nobody reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from ingot.contract.model import Property, decimal_shape, integer_bits, max_length
+
+Path = tuple[str, ...]
+"""Keys from the record to an object; the elements of an array are reached by ``[]``."""
+
+Tolerated = Mapping[Path, frozenset[str]]
+"""Names that the contract does not know, by the object that holds them, and that are let through."""
+
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def record_type(properties: tuple[Property, ...], tolerated: Tolerated, path: Path = ()) -> type:
+    """The struct of one object; a key that is neither in the contract nor tolerated is an error."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    rename: dict[str, str] = {}
+    decimals: list[tuple[str, Property]] = []
+    for index, prop in enumerate(properties):
+        attribute = f"f{index}"
+        rename[attribute] = prop.name
+        if is_decimal(prop):
+            decimals.append((attribute, prop))
+            fields.append(
+                (attribute, msgspec.Raw) if prop.required else (attribute, msgspec.Raw, msgspec.Raw())
+            )
+            continue
+        kind = _value_type(prop, tolerated, path)
+        fields.append((attribute, kind) if prop.required else (attribute, kind | None, None))
+    for index, name in enumerate(sorted(tolerated.get(path, ()))):
+        rename[f"u{index}"] = name
+        fields.append((f"u{index}", Any, None))
+    required_first = sorted(fields, key=len)
+    namespace = {"__post_init__": _decimal_check(decimals)} if decimals else {}
+    name = "_".join(part for part in ("record", *path) if part.isidentifier())
+    return msgspec.defstruct(
+        name, required_first, rename=rename, forbid_unknown_fields=True, namespace=namespace, gc=False
+    )
+
+
+def leaf_type(prop: Property) -> Any:
+    """The type of a value that is no object, array or decimal, with all its bounds."""
+    options = prop.logical_type_options
+    match prop.logical_type:
+        case "integer":
+            limit = 2 ** (integer_bits(prop) - 1)
+            low = -limit if options.minimum is None else max(-limit, int(options.minimum))
+            high = limit - 1 if options.maximum is None else min(limit - 1, int(options.maximum))
+            return Annotated[int, msgspec.Meta(ge=low, le=high)]
+        case "number":
+            return Annotated[float, msgspec.Meta(ge=options.minimum, le=options.maximum)]
+        case "string":
+            meta = msgspec.Meta(
+                min_length=options.min_length, max_length=max_length(prop), pattern=options.pattern
+            )
+            return Annotated[str, meta]
+        case "timestamp":
+            return Annotated[datetime, msgspec.Meta(tz=True)]
+        case "date":
+            return date
+        case "boolean":
+            return bool
+        case other:
+            raise AssertionError(f"{other} is no leaf")
+
+
+def is_decimal(prop: Property) -> bool:
+    """Whether a field is a decimal: it is kept as its source's digits, never as a float."""
+    return prop.logical_type == "number" and decimal_shape(prop) is not None
+
+
+def decimal_fault(prop: Property, raw: bytes) -> tuple[str, str] | None:
+    """Rule and reason if a JSON value is not a decimal as the contract wants it, else None."""
+    shape = decimal_shape(prop)
+    assert shape is not None
+    precision, scale = shape
+    if not _NUMBER.fullmatch(raw):
+        return "type", f"Expected `number`, got `{json_type(raw)}`"
+    value = Decimal(raw.decode())
+    _, digits, exponent = value.normalize().as_tuple()
+    assert isinstance(exponent, int)
+    if -exponent > scale:
+        return "scale", f"Expected at most {scale} digits after the point"
+    if value and len(digits) + exponent > precision - scale:
+        return "precision", f"Expected at most {precision - scale} digits before the point"
+    options = prop.logical_type_options
+    if options.minimum is not None and value < Decimal(str(options.minimum)):
+        return "minimum", f"Expected `number` >= {options.minimum}"
+    if options.maximum is not None and value > Decimal(str(options.maximum)):
+        return "maximum", f"Expected `number` <= {options.maximum}"
+    return None
+
+
+def json_type(raw: bytes) -> str:
+    """The JSON type of a value, by its first byte."""
+    first = raw.lstrip()[:1]
+    names = {b'"': "string", b"{": "object", b"[": "array", b"t": "boolean", b"f": "boolean", b"n": "null"}
+    return names.get(first, "number")
+
+
+def _value_type(prop: Property, tolerated: Tolerated, path: Path) -> Any:
+    if prop.logical_type == "object":
+        return record_type(prop.properties, tolerated, (*path, prop.name))
+    if prop.logical_type == "array":
+        assert prop.items is not None
+        options = prop.logical_type_options
+        items = prop.items
+        if items.logical_type == "object":
+            element = record_type(items.properties, tolerated, (*path, prop.name, "[]"))
+        else:
+            element = _value_type(items, tolerated, (*path, prop.name, "[]"))
+        return Annotated[
+            list[element], msgspec.Meta(min_length=options.min_items, max_length=options.max_items)
+        ]  # type: ignore[valid-type]
+    return leaf_type(prop)
+
+
+def _decimal_check(decimals: list[tuple[str, Property]]) -> Any:
+    def check(self: Any) -> None:
+        for attribute, prop in decimals:
+            raw = bytes(getattr(self, attribute))
+            if not prop.required and raw in (b"", b"null"):
+                continue
+            fault = decimal_fault(prop, raw)
+            if fault:
+                raise ValueError(f"{fault[1]} - at `{prop.name}`")
+
+    return check

@@ -1,0 +1,8 @@
+"""The steps of a batch: extract, refine, load. Each is idempotent and leaves a record of its attempt."""
+
+from ingot.steps.audit import audit
+from ingot.steps.extract import extract
+from ingot.steps.load import load
+from ingot.steps.refine import refine
+
+__all__ = ["audit", "extract", "load", "refine"]

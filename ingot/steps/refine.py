@@ -1,0 +1,105 @@
+"""Refine: a committed batch → one typed Parquet object, with where each record came from."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingot.attempt import attempt
+from ingot.batch import Batch
+from ingot.contract import Contract
+from ingot.contract.arrow import arrow_schema
+from ingot.contract.duckdb import column_expression, json_columns
+from ingot.errors import IntegrityError
+from ingot.manifest import Manifest, Part, read_manifest
+from ingot.storage import ObjectStore
+
+_ROW_GROUP = 122_880  # DuckDB's own; fixed, so that the same batch gives the same bytes
+
+
+def refine(batch: Batch, *, contract: Contract, bronze: ObjectStore, lake: ObjectStore) -> str:
+    """Write a batch's Parquet; the key of the object, in the lake bucket.
+
+    The same batch gives the same bytes under the same key: doing it again changes nothing.
+
+    Raises:
+        BatchMissing: the batch was never committed.
+        IntegrityError: what is in Bronze is not what the manifest says.
+    """
+    with attempt(bronze, batch, "refine") as record:
+        manifest = read_manifest(bronze, batch)
+        with tempfile.TemporaryDirectory(prefix="ingot-refine-") as folder:
+            target = Path(folder) / "batch.parquet"
+            rows = _write(target, manifest, contract, bronze)
+            if rows != manifest.accepted:
+                raise IntegrityError(
+                    f"Bronze holds {rows} records, the manifest says {manifest.accepted}.",
+                    key=batch.manifest_key,
+                    hint="restore the objects that the manifest names",
+                )
+            lake.upload(manifest.parquet_key, target)
+        record.accepted = rows
+        return manifest.parquet_key
+
+
+def _write(target: Path, manifest: Manifest, contract: Contract, bronze: ObjectStore) -> int:
+    schema = arrow_schema(contract)
+    rows = 0
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer, duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for part in manifest.parts:
+            # Part after part: memory follows the largest part, not the batch.
+            local = target.parent / "part.jsonl.zst"
+            bronze.download(part.key, local)
+            for chunk in _read(connection, local, manifest, contract, rows, schema, part):
+                writer.write_batch(chunk, row_group_size=_ROW_GROUP)
+                rows += chunk.num_rows
+            local.unlink()
+    return rows
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    file: Path,
+    manifest: Manifest,
+    contract: Contract,
+    first_line: int,
+    schema: pa.Schema,
+    part: Part,
+) -> Iterator[pa.RecordBatch]:
+    # The same file is read twice, side by side: as typed values and as the text that is hashed. read_json
+    # fails on a value that does not fit its type and on a key that stands twice: nothing turns into NULL.
+    columns = ", ".join(column_expression(c, "record") for c in contract.columns)
+    query = f"""
+        SELECT {columns},
+            $batch_id AS _batch_id,
+            row_number() OVER () - 1 + $first_line AS _line,
+            $as_of::TIMESTAMPTZ AS _ingested_at,
+            sha256(line.json) AS _record_hash
+        FROM read_json($file, format = 'newline_delimited', compression = 'zstd',
+            maximum_object_size = 134217728, columns = {json_columns(contract)}) AS record
+        POSITIONAL JOIN read_ndjson_objects($file, compression = 'zstd',
+            maximum_object_size = 134217728) AS line
+    """  # noqa: S608 - names come from the contract and are quoted, values are parameters
+    parameters = {
+        "file": str(file),
+        "batch_id": manifest.batch_id,
+        "first_line": first_line,
+        "as_of": manifest.as_of,
+    }
+    try:
+        result = connection.sql(query, params=parameters)
+        for chunk in result.to_arrow_reader(_ROW_GROUP):
+            yield chunk.cast(schema)
+    except (duckdb.Error, pa.ArrowInvalid) as error:
+        # The message may quote the record; only its first words name what is wrong.
+        raise IntegrityError(
+            f"Bronze does not fit the contract: {str(error).splitlines()[0][:60]}…",
+            key=part.key,
+            hint="the gate let through what the contract forbids: report it with this key",
+        ) from error

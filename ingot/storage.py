@@ -1,0 +1,100 @@
+"""Objects in one bucket, with our errors: a thin layer over boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ingot.errors import BatchMissing, ConfigurationError, StorageUnavailable
+
+_MISSING = ("NoSuchKey", "404", "NotFound")
+_OURS = ("AccessDenied", "403", "NoSuchBucket", "InvalidBucketName", "KMS.DisabledException")
+
+
+class ObjectStore:
+    """One bucket. Calls are retried by boto3's own standard mode before they become an error.
+
+    Every method raises :class:`StorageUnavailable` when S3 fails and :class:`ConfigurationError` when it refuses.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self.bucket = bucket
+        self._s3: Any = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object; it is there whole or not at all."""
+        with self._errors(key):
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        """Write an object unless the key is taken; False if it is."""
+        try:
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("PreconditionFailed", "412"):
+                return False
+            with self._errors(key):
+                raise
+        except BotoCoreError:
+            with self._errors(key):
+                raise
+        return True
+
+    def upload(self, key: str, path: Path) -> None:
+        """Write a file, in parts if it is large."""
+        with self._errors(key):
+            self._s3.upload_file(str(path), self.bucket, key)
+
+    def get(self, key: str) -> bytes:
+        """An object's bytes.
+
+        Raises:
+            BatchMissing: there is no such object.
+        """
+        with self._errors(key):
+            body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            return bytes(body)
+
+    def find(self, key: str) -> bytes | None:
+        """An object's bytes, or None if there is no such object."""
+        try:
+            return self.get(key)
+        except BatchMissing:
+            return None
+
+    def download(self, key: str, path: Path) -> None:
+        """An object into a file."""
+        with self._errors(key):
+            self._s3.download_file(self.bucket, key, str(path))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below a prefix, in order."""
+        with self._errors(prefix):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", ()):
+                    yield item["Key"]
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        where = f"s3://{self.bucket}/{key}"
+        try:
+            yield
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in _MISSING:
+                raise BatchMissing(f"{where} does not exist.", key=key, hint="run the step before") from error
+            if code in _OURS:
+                raise ConfigurationError(
+                    f"{where} is refused: {code}.",
+                    key=key,
+                    hint="look at the job's role and its bucket arguments",
+                ) from error
+            raise StorageUnavailable(f"S3 failed on {where}: {code}.", key=key, hint="try again") from error
+        except BotoCoreError as error:
+            raise StorageUnavailable(f"S3 failed on {where}: {error}.", key=key, hint="try again") from error
