@@ -1,0 +1,141 @@
+"""From a request to what goes over the wire.
+
+The API, the synthetic store, the faults and the control path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from html import escape
+from typing import Any, TextIO
+
+from .edits import Edit, EditFailed, edited
+from .fakestore import BadArgument, Fakestore
+from .faults import BadFault, Fault, FaultBook
+from .journal import Journal
+from .messages import Reply, Request
+from .recordings import Recordings, UnknownRecording
+from .synthetic_api import SyntheticApi
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A reply and what happens to it on its way: see ``Fault`` for the members."""
+
+    reply: Reply
+    latency: float = 0.0
+    cut_off: int | None = None
+    hang: bool = False
+    reset: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether at least the status line reaches the client."""
+        return not self.reset and (not self.hang or self.cut_off is not None)
+
+
+class Application:
+    """The whole source but its sockets. Safe for many threads."""
+
+    def __init__(self, recordings: Recordings, *, log: TextIO | None = None, cache_bytes: int = 0) -> None:
+        self._recordings = recordings
+        self._synthetic = SyntheticApi(recordings, cache_bytes)
+        self.faults = FaultBook()
+        self.journal = Journal(log)
+
+    def deliver(self, request: Request) -> Delivery:
+        """What becomes of a request.
+
+        The control path is neither noted in the journal nor harmed by faults.
+        """
+        if request.path.startswith("/_control/"):
+            return Delivery(reply=self._control(request))
+        delivery = self._harmed(request, self.faults.meeting(request))
+        reply = delivery.reply
+        self.journal.enter(request, reply.status if delivery.answers else None, len(reply.body))
+        return delivery
+
+    def tell(self, *rules: Mapping[str, Any]) -> None:
+        """Add rules in their JSON form: all of them, or none where one is wrong.
+
+        Raises:
+            BadFault: if a rule cannot be understood; the message says which and why.
+        """
+        faults = [Fault.from_json(rule) for rule in rules]
+        for fault in faults:
+            if fault.replace_with is not None:
+                try:
+                    Fakestore(self._recordings, [fault.replace_with])
+                except UnknownRecording as error:
+                    raise BadFault(f"replace_with: {error}") from None
+        self.faults.add(*faults)
+
+    def _harmed(self, request: Request, faults: list[Fault]) -> Delivery:
+        ending = next((fault for fault in faults if fault.ends_the_search), None)
+        if ending and ending.stands_in:
+            reply = ending.reply()
+        else:
+            reply = self._answer(request, [fault.replace_with for fault in faults if fault.replace_with])
+            reply = _edited(reply, [edit for fault in faults for edit in fault.edits]).conditional(request)
+        for fault in faults:
+            reply = reply.with_headers(fault.headers) if fault.headers else reply
+        return Delivery(
+            reply=reply,
+            latency=sum(fault.latency for fault in faults),
+            cut_off=ending.cut_off if ending else None,
+            hang=bool(ending and ending.hang),
+            reset=bool(ending and ending.reset),
+        )
+
+    def _answer(self, request: Request, stand_ins: list[str]) -> Reply:
+        if request.method not in ("GET", "HEAD"):
+            return Reply.html(405, f"{request.method} is not recorded").with_headers({"Allow": "GET, HEAD"})
+        store = Fakestore(self._recordings, stand_ins)
+        try:
+            reply = store.answer(request) or self._synthetic.answer(request)
+        except BadArgument as error:
+            return Reply.json({"error": str(error)}, 400)
+        return reply or Reply.html(404, f"Cannot {request.method} {escape(request.path)}")
+
+    def _control(self, request: Request) -> Reply:
+        match request.method, request.path.removeprefix("/_control/"):
+            case "GET", "health":
+                return Reply.json({"status": "ok"})
+            case "POST", "faults":
+                return self._told(request.body)
+            case "GET", "faults":
+                rules = [{"rule": fault.told, "applied": harmed} for fault, harmed in self.faults.applied()]
+                return Reply.json_bytes(json.dumps(rules, default=repr).encode())
+            case "DELETE", "faults":
+                self.faults.clear()
+                return Reply(204)
+            case "GET", "requests":
+                return Reply.json(
+                    [asdict(served) | {"time": served.time.isoformat()} for served in self.journal.requests()]
+                )
+            case "DELETE", "requests":
+                self.journal.clear()
+                return Reply(204)
+        return Reply.json({"error": "Take GET health, POST/GET/DELETE faults or GET/DELETE requests."}, 404)
+
+    def _told(self, body: bytes) -> Reply:
+        try:
+            told = json.loads(body)
+            rules = told if isinstance(told, list) else [told]
+            if not all(isinstance(rule, dict) for rule in rules):
+                raise BadFault("Send a rule, which is a JSON object, or a list of them.")
+            self.tell(*rules)
+        except ValueError as error:  # JSON's own error is one, and BadFault too
+            return Reply.json({"error": str(error)}, 400)
+        return Reply.json({"told": len(rules)}, 201)
+
+
+def _edited(reply: Reply, edits: list[Edit]) -> Reply:
+    if not edits or reply.status != 200:
+        return reply
+    try:
+        return replace(reply, body=edited(reply.body, edits))
+    except EditFailed as error:  # a rule that cannot do its work must not pass for a source in good health
+        return Reply.html(500, escape(str(error)))
