@@ -1,0 +1,67 @@
+"""The CDK app on one page: the environment, the stacks and the arrows between them.
+
+``cdk deploy --all -c environment=dev`` runs it as a module of the checkout (see cdk.json): started by its
+path, Python would find our ``constructs`` folder where the CDK looks for the library of that name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import aws_cdk as cdk
+
+from infra.deployment import Deployment
+from infra.settings import load_settings
+from infra.stacks.jobs import JobsStack
+from infra.stacks.lake import LakeStack
+from infra.stacks.orchestration import OrchestrationStack
+from infra.stacks.warehouse import WarehouseStack
+from ingot.naming import Names
+from ingot.sources import load_sources
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_ENVIRONMENT = "dev"
+
+
+def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str, str]) -> None:
+    """Adds every stack of the environment that the context names.
+
+    Args:
+        app: its context may hold ``environment`` and ``allow_data_deletion``.
+        root: the checkout that is deployed.
+        build: a folder for what is built on the way.
+        variables: the process's environment.
+
+    Raises:
+        ConfigurationError: a setting, a source or a file of the checkout is wrong or missing.
+    """
+    settings = load_settings(app.node.try_get_context("environment") or DEFAULT_ENVIRONMENT, variables)
+    # The CLI passes the account of the credentials; without any, the template refers to the one it lands in.
+    account = settings.account or variables.get("CDK_DEFAULT_ACCOUNT") or cdk.Aws.ACCOUNT_ID
+    deployment = Deployment(
+        settings=settings,
+        names=Names(environment=settings.environment, account=account, region=settings.region),
+        root=root,
+        build=build,
+        allow_data_deletion=str(app.node.try_get_context("allow_data_deletion")).lower() == "true",
+    )
+    sources = load_sources(root / "sources")
+
+    lake = LakeStack(app, deployment, sources)
+    warehouse = WarehouseStack(app, deployment, key=lake.key)
+    jobs = JobsStack(app, deployment, sources, key=lake.key, warehouse=warehouse.secret)
+    jobs.add_stack_dependency(lake)
+    OrchestrationStack(app, deployment, key=lake.key, access_logs=lake.access_logs)
+
+
+def main() -> None:
+    """Synthesises the app, as the CDK CLI asks."""
+    app = cdk.App()
+    add_stacks(app, root=ROOT, build=ROOT / "build", variables=os.environ)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

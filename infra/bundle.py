@@ -1,0 +1,75 @@
+"""The DAG bundle: one folder, laid out as MWAA reads it.
+
+MWAA's ``dags/`` folder is read-only and the only one that is synchronised quickly, so that all that DAGs
+and dbt read goes into it; ``requirements.txt`` and ``startup.sh`` lie beside it.
+See https://docs.aws.amazon.com/mwaa/latest/userguide/configuring-dag-folder.html
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from infra.files import IGNORED, empty_folder, required
+from infra.settings import Settings
+
+_BESIDE_DAGS = ("requirements.txt", "startup.sh")
+# All that dbt needs of its last parse: the manifest for Cosmos, the partial parse to spare dbt its own.
+_PARSED = ("manifest.json", "partial_parse.msgpack")
+
+
+def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
+    """Assembles the bundle from ``dags/``, ``sources/`` and ``dbt/``.
+
+    The same files give the same bundle, byte for byte, whenever and wherever it is built.
+
+    Args:
+        destination: the folder to make; what was there is removed.
+        root: the checkout.
+        settings: the environment that the DAGs will run in.
+
+    Returns:
+        The destination.
+
+    Raises:
+        ConfigurationError: dbt's manifest or a file that MWAA wants is not there.
+    """
+    dags = root / "dags"
+    manifest = required(root / "dbt/target/manifest.json", hint="run `make manifest`")
+    empty_folder(destination)
+    shutil.copytree(dags, destination / "dags", ignore=IGNORED)
+    for name in _BESIDE_DAGS:
+        required(destination / "dags" / name, hint=f"MWAA wants it: add {name} to {dags}").rename(
+            destination / name
+        )
+    shutil.copytree(root / "sources", destination / "dags/sources", ignore=IGNORED)
+    shutil.copytree(
+        root / "dbt",
+        destination / "dags/dbt",
+        ignore=lambda folder, names: IGNORED(folder, names) | _target(names),
+    )
+    target = empty_folder(destination / "dags/dbt/target")
+    for name in _PARSED:
+        if (manifest.parent / name).exists():
+            shutil.copyfile(manifest.parent / name, target / name)
+    _write_json(destination / "dags/bundle.json", bundle_facts(settings))
+    return destination
+
+
+def bundle_facts(settings: Settings) -> dict[str, str | int]:
+    """What differs between environments for the DAGs, which cannot ask the cloud while they are parsed."""
+    return {
+        "environment": settings.environment,
+        "job_prefix": f"ingot-{settings.environment}",
+        "poll_seconds": settings.poll_seconds,
+        "warehouse_engine": settings.warehouse.engine,
+    }
+
+
+def _target(names: list[str]) -> set[str]:
+    return {"target"} & set(names)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

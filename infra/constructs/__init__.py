@@ -1,0 +1,1 @@
+"""The units that stacks are made of."""

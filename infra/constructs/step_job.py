@@ -1,0 +1,191 @@
+"""One step of one source as a Glue job, with a role that may do that step and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_glue as glue
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.access import ACCESS, Access
+from infra.job_code import Code
+from infra.nag import acknowledge, wildcard_resource
+from ingot.naming import Names
+
+TIMEOUT = cdk.Duration.hours(1)
+MAX_CONCURRENT_RUNS = 20
+"""Every stream of a source may run at once, and a backfill beside them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What all jobs have in common.
+
+    Attributes:
+        names: of the deployment.
+        buckets: purpose (``bronze``, ``lake``, ``artifacts``) → bucket.
+        key: the lake's.
+        warehouse: the secret.
+        log_prefix, log_groups: where jobs log.
+        code: what they run.
+    """
+
+    names: Names
+    buckets: Mapping[str, s3.IBucket]
+    key: kms.IKey
+    warehouse: secretsmanager.ISecret
+    log_prefix: str
+    log_groups: tuple[logs.ILogGroup, ...]
+    code: Code
+
+
+class StepJob(Construct):
+    """A Glue job and its role.
+
+    There is no retry in Glue: only the orchestrator knows whether a failure is worth one.
+
+    Args:
+        scope, id: as for every construct.
+        platform: what all jobs have in common.
+        source: the source's name.
+        step: one of ``ingot.naming.STEPS``.
+
+    Example::
+
+        StepJob(self, "fakestore-extract", platform=platform, source="fakestore", step="extract")
+    """
+
+    def __init__(self, scope: Construct, id: str, *, platform: Platform, source: str, step: str) -> None:
+        super().__init__(scope, id)
+        self._platform = platform
+        access = ACCESS[step].of_source(source)
+        artifacts = platform.buckets["artifacts"]
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("glue.amazonaws.com"),
+            description=f"Step {step} of source {source}",
+            inline_policies={"Step": iam.PolicyDocument(statements=list(self._statements(step, access)))},
+        )
+        self.job = glue.CfnJob(
+            self,
+            "Job",
+            name=platform.names.job(source, step),
+            role=self.role.role_arn,
+            glue_version="6.0",
+            worker_type="G.1X",
+            number_of_workers=2,  # the fewest that a Spark job can have
+            timeout=int(TIMEOUT.to_minutes()),
+            max_retries=0,
+            execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=MAX_CONCURRENT_RUNS),
+            command=glue.CfnJob.JobCommandProperty(
+                name="glueetl",
+                python_version="3",
+                script_location=artifacts.s3_url_for_object(platform.code.script(step)),
+            ),
+            default_arguments={
+                "--job-language": "python",
+                "--job-bookmark-option": "job-bookmark-disable",
+                "--custom-logGroup-prefix": platform.log_prefix,
+                "--additional-python-modules": artifacts.s3_url_for_object(platform.code.wheel),
+                "--sources_uri": artifacts.s3_url_for_object("sources"),
+                "--source": source,
+                **self._step_arguments(access),
+            },
+        )
+        self._explain(access)
+
+    def _step_arguments(self, access: Access) -> dict[str, str]:
+        """The names of what the step may touch: none without a right, and no right without a name."""
+        platform = self._platform
+        arguments = {
+            f"--{purpose}_bucket": platform.buckets[purpose].bucket_name
+            for purpose in ("bronze", "lake")
+            if any(path.startswith(f"{purpose}/") for path in (*access.read, *access.write))
+        }
+        if access.warehouse:
+            arguments["--warehouse_secret"] = platform.names.warehouse_secret
+        return arguments
+
+    def _statements(self, step: str, access: Access) -> Iterable[iam.PolicyStatement]:
+        platform, artifacts = self._platform, self._platform.buckets["artifacts"]
+        code = (platform.code.script(step), platform.code.wheel, "sources/*")
+        yield iam.PolicyStatement(
+            sid="Read",
+            actions=["s3:GetObject"],
+            resources=[
+                *(artifacts.arn_for_objects(key) for key in code),
+                *(self._objects_below(path) for path in access.read),
+            ],
+        )
+        for purpose, prefixes in _by_bucket(access.list).items():
+            yield iam.PolicyStatement(
+                sid=f"List{purpose.capitalize()}",
+                actions=["s3:ListBucket"],
+                resources=[platform.buckets[purpose].bucket_arn],
+                conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+            )
+        if access.write:
+            yield iam.PolicyStatement(
+                sid="Write",
+                actions=["s3:PutObject"],
+                resources=[self._objects_below(path) for path in access.write],
+            )
+        if access.warehouse:
+            yield iam.PolicyStatement(
+                sid="Warehouse",
+                actions=["secretsmanager:GetSecretValue"],
+                resources=[platform.warehouse.secret_arn],
+            )
+        yield iam.PolicyStatement(
+            sid="Key", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[platform.key.key_arn]
+        )
+        yield iam.PolicyStatement(
+            sid="Log",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[group.log_group_arn for group in platform.log_groups],  # ends in :*, its streams
+        )
+
+    def _objects_below(self, path: str) -> str:
+        purpose, _, prefix = path.partition("/")
+        return self._platform.buckets[purpose].arn_for_objects(f"{prefix}*")
+
+    def _explain(self, access: Access) -> None:
+        """The findings of cdk-nag that are right here, and why."""
+        keys = "Its keys hold the batch's id and the content's hash, which only the run knows."
+        sources = self._platform.buckets["artifacts"].arn_for_objects("sources/*")
+        acknowledge(
+            self.role,
+            {
+                wildcard_resource(
+                    self, sources
+                ): "One folder of contracts; a job reads the files of its source.",
+                **{
+                    wildcard_resource(self, self._objects_below(path)): keys
+                    for path in (*access.read, *access.write)
+                },
+            },
+        )
+        acknowledge(
+            self.job,
+            {
+                "AwsSolutions-GL1": "Its log groups are made by this stack, with the key and a retention; "
+                "a security configuration would have Glue make others, without retention.",
+                "AwsSolutions-GL3": "Bookmarks are off: what a run has done is in the batch's manifest.",
+            },
+        )
+
+
+def _by_bucket(paths: Iterable[str]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for path in paths:
+        purpose, _, prefix = path.partition("/")
+        grouped.setdefault(purpose, []).append(prefix)
+    return grouped

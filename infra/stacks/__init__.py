@@ -1,0 +1,1 @@
+"""One stack a purpose; ``infra/app.py`` draws the arrows between them."""

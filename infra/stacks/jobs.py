@@ -1,0 +1,90 @@
+"""The jobs: what they run, one Glue job a source and step, and where they log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from infra.constructs.step_job import Platform, StepJob
+from infra.constructs.uploads import Upload
+from infra.deployment import Deployment, IngotStack
+from infra.job_code import build_code
+from ingot.naming import STEPS
+from ingot.sources import Source
+
+
+class JobsStack(IngotStack):
+    """The Glue jobs of every source.
+
+    Args:
+        scope: the app.
+        deployment: what it is made from.
+        sources: each gets a job a step.
+        key: the lake's.
+        warehouse: the secret.
+    """
+
+    def __init__(
+        self,
+        scope: cdk.App,
+        deployment: Deployment,
+        sources: Mapping[str, Source],
+        *,
+        key: kms.IKey,
+        warehouse: secretsmanager.ISecret,
+    ) -> None:
+        super().__init__(scope, "jobs", deployment, description="Ingot: Glue jobs and what they run")
+        environment, names = deployment.settings.environment, deployment.names
+        # Found by their names, which are fixed: so the stacks can change independently.
+        buckets = {
+            purpose: s3.Bucket.from_bucket_attributes(
+                self, purpose.capitalize(), bucket_name=bucket_name, encryption_key=key
+            )
+            for purpose, bucket_name in (
+                ("bronze", names.bronze_bucket),
+                ("lake", names.lake_bucket),
+                ("artifacts", names.artifacts_bucket),
+            )
+        }
+        code = build_code(deployment.build / "code", deployment.root)
+        uploads = [
+            Upload(self, "Code", deployment, folder=code.folder, bucket=buckets["artifacts"], mirror=False),
+            Upload(
+                self,
+                "Sources",
+                deployment,
+                folder=deployment.root / "sources",
+                bucket=buckets["artifacts"],
+                prefix="sources",
+            ),
+        ]
+        log_prefix = f"/aws-glue/jobs/ingot-{environment}"
+        platform = Platform(
+            names=names,
+            buckets=buckets,
+            key=key,
+            warehouse=warehouse,
+            code=code,
+            log_prefix=log_prefix,
+            # Glue writes a script's own output to the first, Spark's to the second.
+            log_groups=tuple(
+                logs.LogGroup(
+                    self,
+                    f"Log-{kind}",
+                    log_group_name=f"{log_prefix}/{kind}",
+                    encryption_key=key,
+                    retention=deployment.log_retention,
+                    removal_policy=deployment.removal_policy,
+                )
+                for kind in ("output", "error")
+            ),
+        )
+        for source in sources:
+            for step in STEPS:
+                job = StepJob(self, f"{source}-{step}", platform=platform, source=source, step=step)
+                job.node.add_dependency(*uploads)  # a job never points at code that is not there yet
