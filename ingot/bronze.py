@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import msgspec
 import zstandard
@@ -103,6 +104,12 @@ def read_lines(store: ObjectStore, part: Part) -> Iterator[bytes]:
             "The object is not what its manifest recorded.", key=part.key, hint="restore the version before"
         )
     yield from content.splitlines()
+
+
+def read_reject_object(store: ObjectStore, key: str) -> list[dict[str, Any]]:
+    """The refused records of one object of the quarantine, as :func:`write_rejects` wrote them."""
+    content = zstandard.ZstdDecompressor().stream_reader(store.get(key)).readall()
+    return [msgspec.json.decode(line) for line in content.splitlines()]
 
 
 def _reject_line(refusal: Refusal) -> bytes:

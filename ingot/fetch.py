@@ -89,9 +89,7 @@ def _check(response: httpx.Response) -> None:
             f"{url} answered {status}.", url=url, hint="nothing was published; the next run asks again"
         )
     if status >= 400:
-        raise SourceRefused(
-            f"{url} answered {status}.", url=url, hint="look at the path and params in source.yaml"
-        )
+        raise SourceRefused(f"{url} answered {status}.", url=url, hint="look at the path and params in source.yaml")
 
 
 @contextmanager

@@ -10,9 +10,7 @@ _PLAIN = {"string": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE", "timestamp"
 
 def json_columns(contract: Contract) -> str:
     """The ``columns`` argument of ``read_json``: every top-level field but secrets, with its type."""
-    entries = (
-        f"{_text(p.name)}: {_text(json_type(p))}" for p in contract.properties if p.classification != "secret"
-    )
+    entries = (f"{_text(p.name)}: {_text(json_type(p))}" for p in contract.properties if p.classification != "secret")
     return "{" + ", ".join(entries) + "}"
 
 
@@ -47,8 +45,7 @@ def _renamed(prop: Property, value: str, depth: int) -> str:
         return f"list_transform({value}, lambda {item}: {_renamed(prop.items, item, depth + 1)})"
     if prop.logical_type == "object":
         parts = (
-            f"{_name(column_name(p))} := {_renamed(p, f'{value}.{_name(p.name)}', depth)}"
-            for p in prop.properties
+            f"{_name(column_name(p))} := {_renamed(p, f'{value}.{_name(p.name)}', depth)}" for p in prop.properties
         )
         return f"struct_pack({', '.join(parts)})"
     return value

@@ -199,9 +199,7 @@ def integer_bits(prop: Property) -> int:
 def max_length(prop: Property) -> int | None:
     """The most characters that a string may have: the tighter of the option and the sized column."""
     match = _SIZED.fullmatch(prop.physical_type)
-    bounds = [
-        n for n in (prop.logical_type_options.max_length, int(match[1]) if match else None) if n is not None
-    ]
+    bounds = [n for n in (prop.logical_type_options.max_length, int(match[1]) if match else None) if n is not None]
     return min(bounds) if bounds else None
 
 
@@ -213,9 +211,7 @@ def _walk(properties: tuple[Property, ...]) -> Iterator[Property]:
             yield from _walk((prop.items,))
 
 
-def _columns(
-    properties: tuple[Property, ...], prefix: tuple[str, ...], *, nullable: bool
-) -> Iterator[Column]:
+def _columns(properties: tuple[Property, ...], prefix: tuple[str, ...], *, nullable: bool) -> Iterator[Column]:
     for prop in properties:
         if prop.classification == "secret":
             continue
@@ -250,6 +246,4 @@ def _check(prop: Property, origin: str) -> None:
 
 
 def _wrong(origin: str, reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{origin} is no contract that can be enforced: {reason}.", hint="correct the file"
-    )
+    return ConfigurationError(f"{origin} is no contract that can be enforced: {reason}.", hint="correct the file")

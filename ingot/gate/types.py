@@ -35,9 +35,7 @@ def record_type(properties: tuple[Property, ...], tolerated: Tolerated, path: Pa
         rename[attribute] = prop.name
         if is_decimal(prop):
             decimals.append((attribute, prop))
-            fields.append(
-                (attribute, msgspec.Raw) if prop.required else (attribute, msgspec.Raw, msgspec.Raw())
-            )
+            fields.append((attribute, msgspec.Raw) if prop.required else (attribute, msgspec.Raw, msgspec.Raw()))
             continue
         kind = _value_type(prop, tolerated, path)
         fields.append((attribute, kind) if prop.required else (attribute, kind | None, None))
@@ -64,9 +62,7 @@ def leaf_type(prop: Property) -> Any:
         case "number":
             return Annotated[float, msgspec.Meta(ge=options.minimum, le=options.maximum)]
         case "string":
-            meta = msgspec.Meta(
-                min_length=options.min_length, max_length=max_length(prop), pattern=options.pattern
-            )
+            meta = msgspec.Meta(min_length=options.min_length, max_length=max_length(prop), pattern=options.pattern)
             return Annotated[str, meta]
         case "timestamp":
             return Annotated[datetime, msgspec.Meta(tz=True)]
@@ -123,9 +119,7 @@ def _value_type(prop: Property, tolerated: Tolerated, path: Path) -> Any:
             element = record_type(items.properties, tolerated, (*path, prop.name, "[]"))
         else:
             element = _value_type(items, tolerated, (*path, prop.name, "[]"))
-        return Annotated[
-            list[element], msgspec.Meta(min_length=options.min_items, max_length=options.max_items)
-        ]  # type: ignore[valid-type]
+        return Annotated[list[element], msgspec.Meta(min_length=options.min_items, max_length=options.max_items)]  # type: ignore[valid-type]
     return leaf_type(prop)
 
 

@@ -1,0 +1,20 @@
+"""Glue job: bring the warehouse's audit tables up to date with one source's batches, failed ones included."""
+
+import sys
+
+from awsglue.utils import getResolvedOptions
+
+from ingot.job import report, verdicts
+from ingot.steps import audit
+from ingot.storage import ObjectStore
+from ingot.warehouse import load_warehouse, read_endpoint
+
+args = getResolvedOptions(sys.argv, ["source", "bronze_bucket", "warehouse_secret"])
+
+with verdicts():
+    audited = audit(
+        args["source"],
+        bronze=ObjectStore(args["bronze_bucket"]),
+        warehouse=load_warehouse(read_endpoint(args["warehouse_secret"])),
+    )
+    report("audit", source=args["source"], attempts=audited.attempts, batches=audited.batches)

@@ -1,0 +1,27 @@
+"""Glue job: load one refined batch into the warehouse."""
+
+import sys
+
+from awsglue.utils import getResolvedOptions
+
+from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
+from ingot.sources import load_source
+from ingot.steps import load
+from ingot.storage import ObjectStore
+from ingot.warehouse import load_warehouse, read_endpoint
+
+args = getResolvedOptions(
+    sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "lake_bucket", "sources_uri", "warehouse_secret"]
+)
+
+with verdicts():
+    batch = batch_from(args)
+    source = load_source(f"{args['sources_uri']}/{batch.source}")
+    loaded = load(
+        batch,
+        contract=source.stream(batch.stream).contract,
+        bronze=ObjectStore(args["bronze_bucket"]),
+        lake=ObjectStore(args["lake_bucket"]),
+        warehouse=load_warehouse(read_endpoint(args["warehouse_secret"])),
+    )
+    report("load", batch=batch.id, rows=loaded.rows, already=loaded.already)

@@ -1,0 +1,23 @@
+"""Glue job: write the typed Parquet of one committed batch."""
+
+import sys
+
+from awsglue.utils import getResolvedOptions
+
+from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
+from ingot.sources import load_source
+from ingot.steps import refine
+from ingot.storage import ObjectStore
+
+args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "lake_bucket", "sources_uri"])
+
+with verdicts():
+    batch = batch_from(args)
+    source = load_source(f"{args['sources_uri']}/{batch.source}")
+    key = refine(
+        batch,
+        contract=source.stream(batch.stream).contract,
+        bronze=ObjectStore(args["bronze_bucket"]),
+        lake=ObjectStore(args["lake_bucket"]),
+    )
+    report("refine", batch=batch.id, parquet=key)

@@ -1,0 +1,46 @@
+"""Audit: what became of every batch → the warehouse's ``audit`` schema.
+
+It runs after the other steps, whether they succeeded or not, and reads only what they left in Bronze.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ingot.attempt import Attempt
+from ingot.batch import Batch, attempts_prefix
+from ingot.bronze import read_reject_object
+from ingot.manifest import find_manifest
+from ingot.storage import ObjectStore
+from ingot.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Audited:
+    """How many new attempts there were, and how many batches they were at."""
+
+    attempts: int
+    batches: int
+
+
+def audit(source: str, *, bronze: ObjectStore, warehouse: Warehouse) -> Audited:
+    """Bring the audit tables up to date with one source's attempts, manifests and quarantine."""
+    known = warehouse.known_attempts(source)
+    attempts: dict[str, Attempt] = {}
+    for key in bronze.keys(attempts_prefix(source)):
+        if key not in known:
+            attempts[key] = msgspec.json.decode(bronze.get(key), type=Attempt)
+    batches = {
+        Batch(source=a.source, stream=a.stream, interval_start=a.interval_start, interval_end=a.interval_end)
+        for a in attempts.values()
+    }
+    manifests = [m for m in (find_manifest(bronze, batch) for batch in sorted(batches)) if m is not None]
+    keys = {m.rejects.key for m in manifests if m.rejects} | {
+        a.rejects_key for a in attempts.values() if a.rejects_key is not None
+    }
+    rejects: dict[str, list[dict[str, Any]]] = {key: read_reject_object(bronze, key) for key in sorted(keys)}
+    warehouse.record(attempts, manifests, rejects)
+    return Audited(len(attempts), len(batches))

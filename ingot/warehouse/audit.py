@@ -1,0 +1,148 @@
+"""Rows of the audit tables in Postgres: from manifests and attempts, and from nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import psycopg
+
+from ingot.attempt import Attempt
+from ingot.manifest import Manifest, encode
+
+Connection = psycopg.Connection[Any]
+
+_COMMITTED = """
+    INSERT INTO audit.batches AS known (
+        batch_id, source, stream, interval_start, interval_end, state, accepted, rejected, bytes, seconds, as_of,
+        contract_version, code_version, committed_at, manifest_key, manifest_sha256
+    ) VALUES (
+        %(batch_id)s, %(source)s, %(stream)s, %(interval_start)s, %(interval_end)s, 'COMMITTED', %(accepted)s,
+        %(rejected)s, %(bytes)s, %(seconds)s, %(as_of)s, %(contract_version)s, %(code_version)s, %(committed_at)s,
+        %(manifest_key)s, %(manifest_sha256)s
+    )
+    ON CONFLICT (batch_id) DO UPDATE SET
+        state = CASE
+            WHEN known.state = 'LOADED' AND known.manifest_sha256 = excluded.manifest_sha256 THEN 'LOADED'
+            ELSE 'COMMITTED'
+        END,
+        accepted = excluded.accepted, rejected = excluded.rejected, bytes = excluded.bytes,
+        seconds = excluded.seconds, as_of = excluded.as_of, contract_version = excluded.contract_version,
+        code_version = excluded.code_version, committed_at = excluded.committed_at,
+        manifest_key = excluded.manifest_key, manifest_sha256 = excluded.manifest_sha256, error = NULL, reason = NULL
+"""
+
+_ATTEMPTED = """
+    INSERT INTO audit.batches AS known (
+        batch_id, source, stream, interval_start, interval_end, state, accepted, rejected, seconds, error, reason
+    ) VALUES (
+        %(batch_id)s, %(source)s, %(stream)s, %(interval_start)s, %(interval_end)s, %(state)s, NULL, %(rejected)s,
+        %(seconds)s, %(error)s, %(reason)s
+    )
+    ON CONFLICT (batch_id) DO UPDATE SET
+        state = excluded.state, error = excluded.error, reason = excluded.reason,
+        rejected = coalesce(excluded.rejected, known.rejected)
+    WHERE known.state <> 'LOADED'
+"""
+
+
+def write_committed(connection: Connection, manifest: Manifest) -> None:
+    """The row of a committed batch; one that is loaded stays loaded."""
+    connection.execute(
+        _COMMITTED,
+        {
+            "batch_id": manifest.batch_id,
+            "source": manifest.source,
+            "stream": manifest.stream,
+            "interval_start": manifest.interval_start,
+            "interval_end": manifest.interval_end,
+            "accepted": manifest.accepted,
+            "rejected": manifest.rejected,
+            "bytes": manifest.bytes,
+            "seconds": manifest.seconds,
+            "as_of": manifest.as_of,
+            "contract_version": manifest.contract_version,
+            "code_version": manifest.code_version,
+            "committed_at": manifest.committed_at,
+            "manifest_key": manifest.batch.manifest_key,
+            "manifest_sha256": hashlib.sha256(encode(manifest)).hexdigest(),
+        },
+    )
+
+
+def write_loaded(connection: Connection, manifest: Manifest, load_id: int) -> None:
+    """The row of a batch whose rows this very transaction makes visible."""
+    write_committed(connection, manifest)
+    connection.execute(
+        "UPDATE audit.batches SET state = 'LOADED', loaded_at = now(), load_id = %s, error = NULL, reason = NULL "
+        "WHERE batch_id = %s",
+        [load_id, manifest.batch_id],
+    )
+
+
+def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None:
+    """One row an attempt. One that never ended, though a later one began, was killed."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO audit.attempts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT (attempt_key) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at, "
+            "seconds = excluded.seconds, error = excluded.error, reason = excluded.reason, "
+            "transient = excluded.transient",
+            [
+                (
+                    key, a.batch_id, a.source, a.stream, a.step, a.state, a.started_at, a.ended_at, a.seconds,
+                    a.error, a.reason, a.transient,
+                )
+                for key, a in attempts.items()
+            ],
+        )  # fmt: skip
+    connection.execute(
+        "UPDATE audit.attempts SET state = 'FAILED', error = 'Killed', "
+        "reason = 'It ended without a word: killed, or its machine was lost.', transient = true "
+        "WHERE state = 'RUNNING' AND EXISTS (SELECT 1 FROM audit.attempts later WHERE "
+        "later.batch_id = attempts.batch_id AND later.step = attempts.step AND "
+        "later.started_at > attempts.started_at)"
+    )
+
+
+def write_states(connection: Connection, touched: dict[str, Attempt]) -> None:
+    """Say of every batch that is not loaded what its latest attempt came to."""
+    for batch_id, any_attempt in touched.items():
+        row = connection.execute(
+            "SELECT state, error, reason, seconds FROM audit.attempts WHERE batch_id = %s "
+            "ORDER BY started_at DESC, attempt_key DESC LIMIT 1",
+            [batch_id],
+        ).fetchone()
+        if row is None or row[0] == "SUCCEEDED":
+            continue
+        connection.execute(
+            _ATTEMPTED,
+            {
+                "batch_id": batch_id,
+                "source": any_attempt.source,
+                "stream": any_attempt.stream,
+                "interval_start": any_attempt.interval_start,
+                "interval_end": any_attempt.interval_end,
+                "state": row[0],
+                "rejected": any_attempt.rejected,
+                "seconds": row[3],
+                "error": row[1],
+                "reason": row[2],
+            },
+        )
+
+
+def write_rejects(connection: Connection, rejects: dict[str, list[dict[str, Any]]]) -> None:
+    """One row a violation; an object of the quarantine is replaced as a whole."""
+    for key, records in rejects.items():
+        connection.execute("DELETE FROM audit.rejects WHERE quarantine_key = %s", [key])
+        batch_id = key.split("/")[3]
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO audit.rejects VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                [
+                    (key, batch_id, r["position"], r["key"], v["path"][:512], v["rule"], v["reason"][:512])
+                    for r in records
+                    for v in r["violations"]
+                ],
+            )

@@ -1,0 +1,55 @@
+CREATE SCHEMA IF NOT EXISTS audit;
+
+-- One row per batch, from its manifest; or from its attempts, as long as it has none.
+CREATE TABLE IF NOT EXISTS audit.batches (
+    batch_id varchar(256) PRIMARY KEY,
+    source varchar(64) NOT NULL,
+    stream varchar(64) NOT NULL,
+    interval_start timestamptz NOT NULL,
+    interval_end timestamptz NOT NULL,
+    state varchar(16) NOT NULL CHECK (state IN ('RUNNING', 'FAILED', 'COMMITTED', 'LOADED')),
+    accepted bigint,
+    rejected bigint,
+    bytes bigint,
+    seconds numeric(12,3),
+    as_of timestamptz,
+    contract_version varchar(32),
+    code_version varchar(32),
+    committed_at timestamptz,
+    loaded_at timestamptz,
+    load_id bigint,
+    manifest_key varchar(512),
+    manifest_sha256 char(64),
+    error varchar(64),
+    reason varchar(1000)
+);
+
+-- One row per run of a step, whatever became of it.
+CREATE TABLE IF NOT EXISTS audit.attempts (
+    attempt_key varchar(512) PRIMARY KEY,
+    batch_id varchar(256) NOT NULL,
+    source varchar(64) NOT NULL,
+    stream varchar(64) NOT NULL,
+    step varchar(16) NOT NULL,
+    state varchar(16) NOT NULL CHECK (state IN ('RUNNING', 'SUCCEEDED', 'FAILED')),
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    seconds numeric(12,3),
+    error varchar(64),
+    reason varchar(1000),
+    transient boolean
+);
+CREATE INDEX IF NOT EXISTS attempts_batch ON audit.attempts (batch_id, started_at);
+
+-- One row per violation of a refused record; the record itself is in the quarantine.
+CREATE TABLE IF NOT EXISTS audit.rejects (
+    quarantine_key varchar(512) NOT NULL,
+    batch_id varchar(256) NOT NULL,
+    position bigint NOT NULL,
+    record_key varchar(128),
+    path varchar(512) NOT NULL,
+    rule varchar(32) NOT NULL,
+    reason varchar(512) NOT NULL
+);
+CREATE INDEX IF NOT EXISTS rejects_object ON audit.rejects (quarantine_key);
+CREATE INDEX IF NOT EXISTS rejects_batch ON audit.rejects (batch_id);
