@@ -1,0 +1,146 @@
+"""The part of Airflow's REST API that the demo uses: wait for DAGs, trigger, follow, read logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+RUNNING = {"queued", "running"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a DAG."""
+
+    dag_id: str
+    run_id: str
+    state: str
+
+    @property
+    def over(self) -> bool:
+        return self.state not in RUNNING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One try of one task."""
+
+    task_id: str
+    state: str | None
+    try_number: int
+    seconds: float | None
+
+
+class AirflowApi:
+    """A client of one Airflow, logged in as one user.
+
+    Raises:
+        httpx.HTTPError: Airflow does not answer, or refuses.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        token = httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=30)
+        token.raise_for_status()
+        self._http = httpx.Client(
+            base_url=f"{url}/api/v2",
+            headers={"Authorization": f"Bearer {token.json()['access_token']}"},
+            timeout=30,
+            # An api-server of one worker refuses a connection now and then while it is busy.
+            transport=httpx.HTTPTransport(retries=3),
+        )
+
+    def dags(self) -> set[str]:
+        """The DAGs that are parsed and not stale."""
+        return {dag["dag_id"] for dag in self._get("/dags", limit=100)["dags"]}
+
+    def import_errors(self) -> list[str]:
+        """One text a DAG file that cannot be imported."""
+        return [
+            f"{error['filename']}:\n{error['stack_trace']}" for error in self._get("/importErrors")["import_errors"]
+        ]
+
+    def trigger(self, dag_id: str, run_id: str, *, start: datetime, end: datetime, run_after: datetime) -> Run:
+        """Start a run for a data interval; ``run_after`` is the time that it stands for."""
+        answer = self._http.post(
+            f"/dags/{dag_id}/dagRuns",
+            json={
+                "dag_run_id": run_id,
+                # Airflow allows one run a logical date, and takes an interval only with one.
+                "logical_date": datetime.now(start.tzinfo).isoformat(),
+                "data_interval_start": start.isoformat(),
+                "data_interval_end": end.isoformat(),
+                "run_after": run_after.isoformat(),
+            },
+        )
+        answer.raise_for_status()
+        return _run(answer.json())
+
+    def run(self, dag_id: str, run_id: str) -> Run:
+        return _run(self._get(f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def runs(self, dag_id: str) -> list[Run]:
+        """The latest runs, newest first."""
+        return [_run(run) for run in self._get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=20)["dag_runs"]]
+
+    def caused_by(self, run: Run) -> set[str]:
+        """The runs (of any DAG) that produced the asset events that started this run."""
+        events = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/upstreamAssetEvents")["asset_events"]
+        return {event["source_run_id"] for event in events}
+
+    def tasks(self, run: Run) -> list[Task]:
+        answer = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", limit=1000)
+        return [
+            Task(task_id=one["task_id"], state=one["state"], try_number=one["try_number"], seconds=one["duration"])
+            for one in answer["task_instances"]
+        ]
+
+    def log(self, run: Run, task: Task) -> list[dict[str, Any]]:
+        """The structured lines of a try's log."""
+        answer = self._get(
+            f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}",
+            full_content="true",
+        )
+        return [line for line in answer["content"] if isinstance(line, dict)]
+
+    def reason(self, run: Run, task: Task) -> str:
+        """Why a try failed: the errors of its log, and the exceptions with them."""
+        return "\n".join(_errors(self.log(run, task))) or "its log holds no error"
+
+    def follow(self, run: Run, *, seconds: float) -> Iterator[tuple[Run, list[Task]]]:
+        """The run and its tasks, twice a second until it is over.
+
+        Raises:
+            TimeoutError: It is not over in time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            run = self.run(run.dag_id, run.run_id)
+            yield run, self.tasks(run)
+            if run.over:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{run.dag_id} is {run.state} after {seconds:.0f} seconds")
+            time.sleep(0.5)
+
+    def _get(self, path: str, **params: str | int) -> Any:
+        answer = self._http.get(path, params=params)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def _run(raw: dict[str, Any]) -> Run:
+    return Run(dag_id=raw["dag_id"], run_id=raw["dag_run_id"], state=raw["state"])
+
+
+def _errors(lines: list[dict[str, Any]]) -> Iterator[str]:
+    for line in lines:
+        if line.get("level") not in {"error", "critical"}:
+            continue
+        yield str(line.get("event", ""))
+        for exception in line.get("error_detail") or []:
+            yield f"{exception.get('exc_type')}: {exception.get('exc_value')}"
