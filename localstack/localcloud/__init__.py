@@ -1,0 +1,13 @@
+"""The cloud on a laptop: moto's server, with what moto only pretends to do made real behind the same API.
+
+One process on loopback. Each package or module here extends one service and has an `install()`
+that hooks it into moto before the first request is served:
+
+- `s3`              conditions of bucket policies, conditional writes under concurrency
+- `objects`         the objects of all buckets survive a restart
+- `glue`            job runs are executed, as subprocesses, under the job's own role
+- `cloudformation`  stacks: every resource type through its service's API, or the stack fails
+- `refusals`        an error for calls that moto would answer with a success it did not earn
+
+Run it with `python -m localcloud --help`. Nothing here knows about Ingot.
+"""

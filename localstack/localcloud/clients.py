@@ -1,0 +1,48 @@
+"""boto3 clients on the local cloud itself.
+
+What one service does to another (a stack to S3, a job run to STS) goes through the AWS API, so that
+it takes the same path, and meets the same checks, as what a user does.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+# moto takes the account from MOTO_ACCOUNT_ID for keys that it did not issue.
+ROOT_CREDENTIALS = {"aws_access_key_id": "localcloud", "aws_secret_access_key": "localcloud"}
+
+_endpoint: str | None = None
+_creating = Lock()
+
+
+def set_endpoint(url: str) -> None:
+    """Say where the local cloud listens. Call it once, before the first client is made."""
+    global _endpoint
+    _endpoint = url
+
+
+def endpoint() -> str:
+    """The URL of the local cloud; raises RuntimeError before it serves."""
+    if _endpoint is None:
+        raise RuntimeError("the local cloud does not serve yet: call set_endpoint() first")
+    return _endpoint
+
+
+@cache
+def _client(service: str, region: str) -> Any:
+    config = Config(
+        retries={"max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=5, max_pool_connections=20
+    )
+    with _creating:  # boto3's default session is not thread-safe while it makes a client
+        session = boto3.session.Session(region_name=region, **ROOT_CREDENTIALS)
+        return session.client(service, endpoint_url=endpoint(), config=config)
+
+
+def client(service: str, region: str) -> Any:
+    """A client of `service` in `region`, with the credentials of the account's root."""
+    return _client(service, region)

@@ -1,0 +1,13 @@
+"""The resource types, one module a service. A module that is named here registers its types when imported."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+MODULES = ("awslambda", "cdk", "ecr", "glue", "iam", "kms", "logs", "s3", "secretsmanager", "ssm")
+
+
+def load() -> None:
+    """Import every module, and so register every type."""
+    for module in MODULES:
+        import_module(f"{__name__}.{module}")
