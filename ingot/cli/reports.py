@@ -1,0 +1,59 @@
+"""The questions that `ingot batches` and `ingot status` ask of the audit tables."""
+
+from __future__ import annotations
+
+from ingot.errors import ConfigurationError
+from ingot.warehouse import Warehouse
+from ingot.warehouse.base import Table
+
+_STATES = ("RUNNING", "FAILED", "COMMITTED", "LOADED")
+
+_BATCHES = """
+    SELECT batch_id, state, accepted, rejected, bytes, seconds AS extract_seconds,
+        (SELECT sum(seconds) FROM audit.attempts a
+         WHERE a.batch_id = b.batch_id AND a.step <> 'extract' AND a.state = 'SUCCEEDED'
+           AND a.started_at <= b.loaded_at) AS refine_and_load_seconds,
+        as_of, loaded_at, reason
+    FROM audit.batches b
+    {where}
+    ORDER BY coalesce(loaded_at, committed_at) DESC NULLS FIRST, batch_id
+    LIMIT {limit}
+"""
+
+_STATUS = """
+    SELECT source, stream, state, accepted, rejected, interval_end AS covered_until, loaded_at,
+        round(extract(epoch FROM now() - loaded_at) / 60) AS minutes_ago, reason
+    FROM (
+        SELECT *, row_number() OVER (
+            PARTITION BY source, stream ORDER BY interval_end DESC, interval_start DESC
+        ) AS place
+        FROM audit.batches
+    ) AS newest
+    WHERE place = 1
+    ORDER BY source, stream
+"""
+
+
+def batches(warehouse: Warehouse, *, source: str | None, stream: str | None, state: str | None, limit: int) -> Table:
+    """The newest batches, failed ones first.
+
+    Raises:
+        ConfigurationError: there is no such state.
+    """
+    if state is not None and state.upper() not in _STATES:
+        raise ConfigurationError(f"There is no state {state!r}.", hint=f"choose one of {', '.join(_STATES)}")
+    wanted = {"source": source, "stream": stream, "state": state.upper() if state else None}
+    conditions = [f"{name} = {_text(value)}" for name, value in wanted.items() if value is not None]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return warehouse.query(_BATCHES.format(where=where, limit=limit))
+
+
+def status(warehouse: Warehouse) -> tuple[Table, bool]:
+    """One row a stream: its newest batch; and whether none of these failed."""
+    table = warehouse.query(_STATUS)
+    state = table.columns.index("state")
+    return table, all(row[state] != "FAILED" for row in table.rows)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

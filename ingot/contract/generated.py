@@ -1,0 +1,42 @@
+"""Files that are generated from the contracts and committed: written, or compared with what they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingot.contract.dbt import staging_files
+from ingot.sources import load_sources
+
+
+def expected(sources: Path, dbt: Path) -> dict[Path, str]:
+    """Every generated file and its content."""
+    files: dict[Path, str] = {}
+    for source in load_sources(sources).values():
+        contracts = {name: stream.contract for name, stream in source.streams.items()}
+        folder = dbt / "models" / "staging" / source.name
+        files |= {folder / name: text for name, text in staging_files(source.name, contracts).items()}
+    return files
+
+
+def stale(sources: Path, dbt: Path) -> list[Path]:
+    """The generated files that are missing or differ, and leftovers of streams that are no more."""
+    wanted = expected(sources, dbt)
+    differing = [
+        file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text
+    ]
+    folders = {file.parent for file in wanted}
+    leftovers = [f for folder in sorted(folders) if folder.is_dir() for f in folder.iterdir() if f not in wanted]
+    return sorted(differing + leftovers)
+
+
+def write(sources: Path, dbt: Path) -> list[Path]:
+    """Write what is stale and remove leftovers; the files that were touched."""
+    wanted = expected(sources, dbt)
+    touched = stale(sources, dbt)
+    for file in touched:
+        if file in wanted:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(wanted[file], encoding="utf-8")
+        else:
+            file.unlink()
+    return touched
