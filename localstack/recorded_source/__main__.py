@@ -56,9 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         help='written once requests are answered: {"endpoint": …, "port": …, "pid": …}; removed at the end',
     )
     parser.add_argument("--log", metavar="FILE", help="append a line a request to FILE, or to stderr for -")
-    parser.add_argument(
-        "--recordings", type=Path, default=FAKESTORE, metavar="FOLDER", help="one JSON file a stream"
-    )
+    parser.add_argument("--recordings", type=Path, default=FAKESTORE, metavar="FOLDER", help="one JSON file a stream")
     parser.add_argument(
         "--cache-mib",
         type=int,

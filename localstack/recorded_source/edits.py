@@ -172,13 +172,7 @@ def _with_stray_mark(raw: bytes) -> bytes:
         return b"!" + raw
     members = [compact(key) + b":" + compact(value) for key, value in record.items()]
     middle = len(members) // 2
-    return (
-        b"{"
-        + b"".join(member + b"," for member in members[:middle])
-        + b"!"
-        + b",".join(members[middle:])
-        + b"}"
-    )
+    return b"{" + b"".join(member + b"," for member in members[:middle]) + b"!" + b",".join(members[middle:]) + b"}"
 
 
 type Edit = Patch | SetField | DropField | RawRecord | Duplicate | Malformed

@@ -70,8 +70,7 @@ class Fault:
         known = {f.name for f in fields(cls)} - {"edits", "told"}
         if unknown := set(plain) - known:
             raise BadFault(
-                f"A rule has no {', '.join(sorted(unknown))}; "
-                f"it may hold {', '.join([*sorted(known), *KINDS])}."
+                f"A rule has no {', '.join(sorted(unknown))}; it may hold {', '.join([*sorted(known), *KINDS])}."
             )
         return cls(**plain, edits=tuple(_edits(rule)), told=rule)
 
@@ -85,9 +84,7 @@ class Fault:
         if self.status is not None and not 200 <= self.status <= 599:
             raise BadFault(f"status={self.status} is no status of a final reply: take 200 to 599.")
         if self.stands_in and (self.edits or self.replace_with):
-            raise BadFault(
-                "A rule changes the source's reply or sends another in its place (status, body): not both."
-            )
+            raise BadFault("A rule changes the source's reply or sends another in its place (status, body): not both.")
         if not (self.latency or self.headers or self.edits or self.replace_with or self.ends_the_search):
             raise BadFault("The rule does nothing: say status, body, latency, headers, cut_off, hang, reset, "
                            f"replace_with, {', '.join(KINDS)}.")  # fmt: skip
@@ -138,9 +135,7 @@ def _edits(rule: Mapping[str, Any]) -> list[Edit]:
             try:
                 edits.append(kind(**members))
             except (TypeError, ValueError) as error:
-                raise BadFault(
-                    f"{name}: {error}; it may hold {', '.join(f.name for f in fields(kind))}."
-                ) from None
+                raise BadFault(f"{name}: {error}; it may hold {', '.join(f.name for f in fields(kind))}.") from None
     return edits
 
 

@@ -50,9 +50,7 @@ class Journal:
             self._requests.append(served)
             if self._log:
                 target = f"{served.path}?{served.query}" if served.query else served.path
-                self._log.write(
-                    f"{served.time.isoformat()} {served.method} {target!r} {status or '-'} {size}\n"
-                )
+                self._log.write(f"{served.time.isoformat()} {served.method} {target!r} {status or '-'} {size}\n")
                 self._log.flush()
 
     def clear(self) -> None:

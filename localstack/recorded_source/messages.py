@@ -49,9 +49,7 @@ class Request:
         Express reads it as a list, which no endpoint takes.
         """
         return {
-            name: values[0]
-            for name, values in parse_qs(self.query, keep_blank_values=True).items()
-            if len(values) == 1
+            name: values[0] for name, values in parse_qs(self.query, keep_blank_values=True).items() if len(values) == 1
         }
 
 

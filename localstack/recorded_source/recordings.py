@@ -47,9 +47,7 @@ class Recordings:
         try:
             return self._streams[name]
         except KeyError:
-            raise UnknownRecording(
-                f"There is no recording {name!r}; there are {', '.join(self._streams)}."
-            ) from None
+            raise UnknownRecording(f"There is no recording {name!r}; there are {', '.join(self._streams)}.") from None
 
 
 def stream_of(recording: str) -> str:
