@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import httpx
 
-from laptop.environment import ENVIRONMENT, tools_environment
+from laptop.environment import ENVIRONMENT, inherited_environment, tools_environment
 from laptop.errors import LaptopError
 from laptop.memory import write_private
 from laptop.process import Service
@@ -157,7 +156,7 @@ class Airflow:
         with log.open("wb") as output:
             done = subprocess.run(
                 [str(self.home.python), "-m", "airflow", "db", "migrate"],
-                env=os.environ | self.variables,
+                env=inherited_environment() | self.variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 check=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Final
 from laptop.airflow import USER, Airflow
 from laptop.airflow_api import AirflowApi, Run, Task
 from laptop.deploy import Deployment
-from laptop.environment import tools_environment
+from laptop.environment import inherited_environment, tools_environment
 from laptop.errors import LaptopError
 from laptop.progress import Step, Steps
 from laptop.services import Laptop, require_tools
@@ -103,7 +102,7 @@ def cli(laptop: Laptop, *arguments: str) -> None:
 
 def environment(laptop: Laptop) -> dict[str, str]:
     """This process's variables with those of ``.ingot/env``."""
-    return {**os.environ, **tools_environment(laptop.home), **laptop.environment.variables}
+    return {**inherited_environment(), **tools_environment(laptop.home), **laptop.environment.variables}
 
 
 def _start_airflow(airflow: Airflow, steps: Steps) -> None:

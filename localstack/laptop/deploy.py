@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from ingot.naming import Names
-from laptop.environment import ACCOUNT, ENVIRONMENT, REGION, tools_environment
+from laptop.environment import ACCOUNT, ENVIRONMENT, REGION, inherited_environment, tools_environment
 from laptop.errors import LaptopError
 from laptop.services import Laptop
 
@@ -167,7 +167,7 @@ class Deployment:
             [str(self._home.cdk), *arguments],
             cwd=self._home.checkout,
             env={
-                **os.environ,
+                **inherited_environment(),
                 **tools_environment(self._home),
                 **self._laptop.environment.variables,
                 "PATH": f"{self._home.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -59,9 +59,13 @@ def tools_environment(home: Home) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         # Set in some images; every process would then start at half speed.
         "PYTHONDONTWRITEBYTECODE": "",
-        # No profile of the person's own: it could point at a real account.
-        "AWS_PROFILE": "",
+        # No configuration of the person's own: it could point at a real account.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def inherited_environment() -> dict[str, str]:
+    """This process's environment without a profile of the person's own, which cannot be unset by a value."""
+    return {name: value for name, value in os.environ.items() if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -13,8 +12,13 @@ from pathlib import Path
 
 import psutil
 
+from laptop.environment import inherited_environment
 from laptop.errors import LaptopError
 from laptop.paths import Home
+
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Kept, since a Popen that is collected while its process lives warns of it: ours are meant to live on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +65,13 @@ class Service:
             child = subprocess.Popen(
                 list(self.command),
                 cwd=self.home.checkout,
-                env={**os.environ, **self.env},
+                env={**inherited_environment(), **self.env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _STARTED.append(child)
         self.adopt(child.pid)
         return True
 

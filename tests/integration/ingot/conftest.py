@@ -1,0 +1,86 @@
+"""A world for the steps: the recorded source, buckets and a warehouse of one test's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingot.batch import Batch
+from ingot.manifest import Manifest
+from ingot.sources import RequestPolicy, Source, load_source
+from ingot.steps import audit, extract, load, refine
+from ingot.storage import ObjectStore
+from ingot.warehouse import Warehouse, load_warehouse
+
+if TYPE_CHECKING:
+    from conftest import Buckets
+    from recorded_source.source import RecordedSource
+
+    from ingot.warehouse import Endpoint
+
+ROOT = Path(__file__).resolve().parents[3]
+AS_OF = datetime(2020, 4, 1, 6, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """All that the steps need, and the steps in one call each."""
+
+    source: Source
+    bronze: ObjectStore
+    lake: ObjectStore
+    warehouse: Warehouse
+    recorded: RecordedSource
+
+    def batch(self, stream: str, start: str = "2020-01-01", end: str = "2020-04-01") -> Batch:
+        return Batch(
+            source="fakestore",
+            stream=stream,
+            interval_start=datetime.fromisoformat(start).replace(tzinfo=UTC),
+            interval_end=datetime.fromisoformat(end).replace(tzinfo=UTC),
+        )
+
+    def extract(self, batch: Batch, as_of: datetime = AS_OF) -> Manifest:
+        return extract(batch, source=self.source, bronze=self.bronze, as_of=as_of)
+
+    def refine(self, batch: Batch) -> str:
+        contract = self.source.stream(batch.stream).contract
+        return refine(batch, contract=contract, bronze=self.bronze, lake=self.lake)
+
+    def load(self, batch: Batch) -> None:
+        contract = self.source.stream(batch.stream).contract
+        load(batch, contract=contract, bronze=self.bronze, lake=self.lake, warehouse=self.warehouse)
+
+    def run(self, batch: Batch, as_of: datetime = AS_OF) -> Manifest:
+        manifest = self.extract(batch, as_of)
+        self.refine(batch)
+        self.load(batch)
+        return manifest
+
+    def audit(self) -> None:
+        audit("fakestore", bronze=self.bronze, warehouse=self.warehouse)
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        return self.warehouse.query(sql).rows
+
+
+@pytest.fixture
+def world(
+    buckets: Buckets, warehouse_endpoint: Endpoint, recorded: RecordedSource, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    import msgspec
+
+    monkeypatch.setenv("INGOT_SOURCE_URL_FAKESTORE", recorded.url)
+    source = load_source(ROOT / "sources" / "fakestore")
+    impatient = RequestPolicy(timeout_seconds=0.5, attempts=2, deadline_seconds=5)
+    return World(
+        source=msgspec.structs.replace(source, request=impatient),
+        bronze=ObjectStore(buckets.bronze),
+        lake=ObjectStore(buckets.lake),
+        warehouse=load_warehouse(warehouse_endpoint),
+        recorded=recorded,
+    )

@@ -1,0 +1,243 @@
+"""A batch through extract, refine and load, on the local cloud and a real Postgres."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+
+from ingot.attempt import list_attempts
+from ingot.bronze import read_lines, read_reject_object
+from ingot.contract.arrow import arrow_schema
+from ingot.errors import BatchMissing, IntegrityError, PayloadBroken, RejectRateExceeded, SourceUnavailable
+from ingot.manifest import find_manifest, read_manifest
+
+if TYPE_CHECKING:
+    from .conftest import World
+
+PASSWORDS = ("m38rmF$", "83r5^_", "kev02937@")
+
+
+def test_bronze_holds_the_bytes_that_the_source_sent(world: World) -> None:
+    manifest = world.extract(world.batch("products"))
+    (part,) = manifest.parts
+    lines = list(read_lines(world.bronze, part))
+    assert b"[" + b",".join(lines) + b"]" == _body(world, "/products")
+    assert (manifest.accepted, manifest.rejected, part.records) == (20, 0, 20)
+
+
+def test_the_manifest_tells_request_interval_and_contract(world: World) -> None:
+    manifest = world.extract(world.batch("carts"))
+    (request,) = manifest.requests
+    assert request.url.endswith("/carts?startdate=2020-01-01&enddate=2020-04-01")
+    assert (request.status, request.records, request.tries) == (200, 7, 1)
+    assert manifest.contract_version == "1.0.0"
+    assert manifest.watermark == datetime(2020, 4, 1, tzinfo=UTC)
+    assert read_manifest(world.bronze, world.batch("carts")) == manifest
+
+
+def test_an_interval_takes_what_falls_in_it_and_nothing_else(world: World) -> None:
+    assert world.extract(world.batch("carts", "2020-01-01", "2020-02-01")).accepted == 2
+    assert world.extract(world.batch("carts", "2020-03-01", "2020-03-02")).accepted == 4
+
+
+def test_a_committed_batch_is_not_asked_for_again(world: World) -> None:
+    first = world.extract(world.batch("products"))
+    asked = len(world.recorded.requests)
+    assert world.extract(world.batch("products")) == first
+    assert len(world.recorded.requests) == asked
+
+
+def test_no_password_reaches_bronze_and_the_manifest_says_what_was_cut(world: World) -> None:
+    manifest = world.extract(world.batch("users"))
+    assert manifest.redacted == ("password",)
+    (part,) = manifest.parts
+    lines = list(read_lines(world.bronze, part))
+    assert len(lines) == 10
+    for line in lines:
+        assert "password" not in json.loads(line)
+        assert not any(password.encode() in line for password in PASSWORDS)
+
+
+def test_parquet_has_the_contracts_types_and_lineage(world: World) -> None:
+    batch = world.batch("carts")
+    world.extract(batch)
+    key = world.refine(batch)
+    assert key == f"bronze/fakestore/carts/ingest_date=2020-04-01/{batch.id}.parquet"
+    table = pq.read_table(io.BytesIO(world.lake.get(key)))
+    contract = world.source.stream("carts").contract
+    assert table.schema.equals(arrow_schema(contract))
+    assert table["_line"].to_pylist() == list(range(7))
+    assert set(table["_batch_id"].to_pylist()) == {batch.id}
+    assert table["products"][0].as_py()[0] == {"product_id": 1, "quantity": 4}
+    assert sum(line["quantity"] for row in table["products"].to_pylist() for line in row) == 42
+
+
+def test_refining_again_gives_the_same_bytes(world: World) -> None:
+    batch = world.batch("products")
+    world.extract(batch)
+    first = world.lake.get(world.refine(batch))
+    assert world.lake.get(world.refine(batch)) == first
+
+
+def test_the_warehouse_has_every_row_once_however_often_it_is_loaded(world: World) -> None:
+    batch = world.batch("carts")
+    world.run(batch)
+    world.load(batch)
+    world.run(batch)
+    assert world.rows("select count(*), sum(_load_id) from bronze.fakestore_carts") == [(7, 7)]
+    price = "select price, rating_rate from bronze.fakestore_products where id = 1"
+    world.run(world.batch("products"))
+    assert world.rows(price) == [(Decimal("109.95"), Decimal("3.9"))]
+    lines = "select sum((l ->> 'quantity')::int) from bronze.fakestore_carts, jsonb_array_elements(products) l"
+    assert world.rows(lines) == [(42,)]
+
+
+def test_loads_are_numbered_without_gaps_in_the_order_in_which_they_appear(world: World) -> None:
+    world.run(world.batch("carts", "2020-03-01", "2020-04-01"))
+    world.run(world.batch("carts", "2020-01-01", "2020-02-01"))
+    rows = world.rows("select _load_id, count(*) from bronze.fakestore_carts group by 1 order by 1")
+    assert rows == [(1, 5), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"status": 502}, SourceUnavailable),
+        ({"hang": True}, SourceUnavailable),
+        ({"cut_off": 200}, PayloadBroken),
+        ({"reset": True}, SourceUnavailable),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_source_that_is_down_publishes_nothing_says_failed_and_the_next_run_recovers(
+    world: World, fault: dict[str, object], error: type[Exception]
+) -> None:
+    batch = world.batch("carts")
+    world.recorded.misbehave("/carts", **fault)
+    with pytest.raises((error, SourceUnavailable, PayloadBroken)):
+        world.extract(batch)
+    assert find_manifest(world.bronze, batch) is None
+    assert not list(world.bronze.keys("data/"))
+    world.audit()
+    ((state, reason),) = world.rows("select state, reason from audit.batches")
+    assert state == "FAILED"
+    assert "/carts" in str(reason)
+
+    world.recorded.behave()
+    world.run(batch)
+    world.audit()
+    assert world.rows("select state, accepted, reason from audit.batches") == [("LOADED", 7, None)]
+    assert world.rows("select count(*) from audit.attempts where state = 'FAILED'") == [(1,)]
+
+
+def test_one_failure_is_tried_again_within_the_step(world: World) -> None:
+    world.recorded.misbehave("/carts", status=503, times=1)
+    assert world.extract(world.batch("carts")).requests[0].tries == 2
+
+
+def test_a_bad_record_goes_to_the_quarantine_whole_and_the_others_are_loaded(world: World) -> None:
+    world.recorded.misbehave("/users", patch={"id": 3, "merge": {"email": 7, "address": {"number": "x"}}})
+    manifest = world.run(world.batch("users"))
+    assert (manifest.accepted, manifest.rejected) == (9, 1)
+    assert manifest.rejects is not None
+    (reject,) = read_reject_object(world.bronze, manifest.rejects.key)
+    assert (reject["key"], reject["position"]) == ("3", 2)
+    assert {(v["path"], v["rule"]) for v in reject["violations"]} == {
+        ("$.email", "type"),
+        ("$.address.number", "type"),
+    }
+    assert "kev02937@" not in json.dumps(reject)
+    assert "kevinryan" in reject["record"]
+    world.audit()
+    assert world.rows("select count(*) from bronze.fakestore_users where id = 3") == [(0,)]
+    assert world.rows("select count(*) from audit.rejects") == [(2,)]
+
+
+def test_a_record_that_is_no_json_costs_only_itself(world: World) -> None:
+    world.recorded.misbehave("/products", malformed={"record": 4})
+    manifest = world.run(world.batch("products"))
+    assert (manifest.accepted, manifest.rejected) == (19, 1)
+    assert manifest.reject_rules == {"json": 1}
+
+
+def test_too_many_rejects_stop_the_batch_before_anything_is_published(world: World) -> None:
+    for identifier in (1, 2, 3):
+        world.recorded.misbehave("/products", patch={"id": identifier, "merge": {"price": -1}})
+    batch = world.batch("products")
+    with pytest.raises(RejectRateExceeded, match=r"3 of 20 records were refused \(15.0%\).*allows 10.0%"):
+        world.extract(batch)
+    assert find_manifest(world.bronze, batch) is None
+    world.audit()
+    assert world.rows("select state, rejected from audit.batches") == [("FAILED", 3)]
+    assert world.rows("select count(*) from audit.rejects") == [(3,)]
+
+
+def test_a_new_field_is_kept_and_reported(world: World) -> None:
+    world.recorded.misbehave("/products", patch={"id": 5, "merge": {"stock": {"left": 3}}})
+    manifest = world.extract(world.batch("products"))
+    (drift,) = manifest.drift
+    assert (drift.path, drift.type, drift.first_position) == ("$.stock", "object", 4)
+    assert b'"left"' in b"".join(read_lines(world.bronze, manifest.parts[0]))
+
+
+def test_steps_refuse_to_work_on_what_was_never_committed(world: World) -> None:
+    with pytest.raises(BatchMissing, match="run extract"):
+        world.refine(world.batch("carts"))
+    world.extract(world.batch("carts"))
+    with pytest.raises(BatchMissing, match="run refine"):
+        world.load(world.batch("carts"))
+
+
+def test_bronze_that_lost_a_record_is_found_out(world: World) -> None:
+    import zstandard
+
+    batch = world.batch("carts")
+    manifest = world.extract(batch)
+    lines = list(read_lines(world.bronze, manifest.parts[0]))
+    world.bronze.put(manifest.parts[0].key, zstandard.compress(b"\n".join(lines[1:]) + b"\n"))
+    with pytest.raises(IntegrityError, match="6 records, the manifest says 7"):
+        world.refine(batch)
+
+
+def test_two_attempts_at_once_leave_one_batch(world: World) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    batch = world.batch("carts")
+    moments = [datetime(2020, 4, 1, hour, tzinfo=UTC) for hour in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        manifests = list(pool.map(lambda as_of: world.extract(batch, as_of), moments))
+    assert len({manifest.as_of for manifest in manifests}) == 1
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: world.refine(batch), range(4)))
+        list(pool.map(lambda _: world.load(batch), range(4)))
+    assert world.rows("select count(*) from bronze.fakestore_carts") == [(7,)]
+
+
+def test_an_attempt_that_was_killed_shows_and_is_failed_once_a_later_one_began(world: World) -> None:
+    import msgspec
+
+    batch = world.batch("carts")
+    manifest = world.extract(batch)
+    (attempt,) = list_attempts(world.bronze, "fakestore", "carts")
+    killed = msgspec.structs.replace(attempt, state="RUNNING", ended_at=None)
+    killed.started_at = attempt.started_at - timedelta(minutes=5)
+    world.bronze.put(batch.attempt_key("extract", killed.started_at, "dead"), msgspec.json.encode(killed))
+    world.audit()
+    assert world.rows("select state, error from audit.attempts order by started_at") == [
+        ("FAILED", "Killed"),
+        ("SUCCEEDED", None),
+    ]
+    assert world.rows("select state from audit.batches") == [("COMMITTED",)]
+    assert manifest.accepted == 7
+
+
+def _body(world: World, path: str) -> bytes:
+    import httpx
+
+    return httpx.get(world.recorded.url + path).content
