@@ -1,0 +1,93 @@
+{#- How a model takes in only what is new, and why a full refresh gives the same rows.
+
+    Bronze numbers its loads without gaps, and a load that delivers a batch again replaces that batch's rows. So the keys
+    that an increment can change are those with rows in newer loads than the target has seen, and those whose row came
+    from a batch that has since been delivered again, perhaps without it. A model computes exactly these keys anew, from
+    all that Bronze holds of them, and the `replace` strategy swaps their rows. Nothing depends on the order of arrival,
+    and whatever is computed twice comes out the same. -#}
+
+
+{#- dbt's own, but a variable can choose the branch where there is no database to ask: `--vars 'as_increment: true'`. -#}
+{% macro is_incremental() -%}
+    {%- if var('as_increment', none) is not none -%}
+        {{ return(var('as_increment')) }}
+    {%- endif -%}
+    {{ return(dbt.is_incremental()) }}
+{%- endmacro %}
+
+
+{#- The greatest load in the target. A number when there is a database to ask: with a subquery in its place the planner
+    guesses a third of the table, and reads all of it. -#}
+{% macro seen(column) -%}
+    {%- set query = 'select coalesce(max(' ~ column ~ '), 0) from ' ~ this -%}
+    {%- if execute and flags.INTROSPECT and model.resource_type == 'model' and var('as_increment', none) is none -%}
+        {{ return(run_query(query).columns[0].values()[0] | int) }}
+    {%- endif -%}
+    {{ return('(' ~ query ~ ')') }}
+{%- endmacro %}
+
+
+{#- Keys that this run computes: `key`, read from the staging column `id`.
+    `seen_in` is the target's column with the load, `batches_in` its columns that name the batch of a row. -#}
+{% macro changed_keys(staging, key, seen_in='_load_id', batches_in=['_batch_id']) -%}
+    {%- if is_incremental() -%}
+        {%- set seen_load = seen(seen_in) -%}
+    select id as {{ key }} from {{ staging }} where _load_id > {{ seen_load }}
+        {%- for batch in batches_in %}
+    union
+    select {{ key }} from {{ this }}
+    where {{ batch }} in (select _batch_id from {{ staging }} where _load_id > {{ seen_load }})
+        {%- endfor -%}
+    {%- else -%}
+    select distinct id as {{ key }} from {{ staging }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- `where column in (the changed keys)`, or nothing when every key is computed. -#}
+{% macro where_changed(column, key) -%}
+    {%- if is_incremental() -%}
+    where {{ column }} in (select {{ key }} from changed)
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- The latest version of each changed key, whatever the order of arrival. -#}
+{% macro latest_versions(staging, key) -%}
+    select *
+    from (
+        select
+            *,
+            id as {{ key }},
+            row_number() over (partition by id order by _ingested_at desc, _batch_id desc, _line desc) as _recency
+        from {{ staging }}
+        {{ where_changed('id', key) }}
+    ) as versions
+    where _recency = 1
+{%- endmacro %}
+
+
+{#- `relation` for a FROM clause. In an increment a changed key with no row left comes along, empty, for `replace` to
+    delete: a row without `_load_id` is such a key. -#}
+{% macro each_changed(relation, key) -%}
+    {%- if is_incremental() -%}
+    changed left join {{ relation }} using ({{ key }})
+    {%- else -%}
+    {{ relation }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- The incremental strategy `replace`: of each key in the increment, the rows go and the new ones come.
+    dbt's delete+insert differs in one thing: it cannot take away a key that has no new row. -#}
+{% macro get_incremental_replace_sql(arguments) -%}
+    {%- set target_relation, increment = arguments['target_relation'], arguments['temp_relation'] -%}
+    {%- set key = arguments['unique_key'] -%}
+    {%- set columns = get_quoted_csv(arguments['dest_columns'] | map(attribute='name')) -%}
+    {%- if config.get('meta', {}).get('logs_order_changes') -%}
+    {{ log_order_changes(target_relation, increment) }};
+    {%- endif %}
+    delete from {{ target_relation }} where {{ key }} in (select {{ key }} from {{ increment }});
+    insert into {{ target_relation }} ({{ columns }})
+    select {{ columns }} from {{ increment }} where _load_id is not null
+{%- endmacro %}

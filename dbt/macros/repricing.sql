@@ -1,0 +1,27 @@
+{#- Further orders whose lines an increment of silver.order_lines computes anew: those that a change in the history of a
+    product's price reaches. `union …`, to follow changed_keys(). -#}
+{% macro repriced_orders(product_history, products) -%}
+    {%- if is_incremental() -%}
+        {%- set seen_load = seen('_price_load_id') -%}
+    -- Orders from the time of a new version on; all of them, when the first known version is new.
+    union
+    select lines.order_id
+    from {{ this }} as lines
+    inner join (
+        select product_id, min(version) as first_version, min(valid_from) as since
+        from {{ product_history }}
+        where _load_id > {{ seen_load }}
+        group by product_id
+    ) as news using (product_id)
+    where news.first_version = 1 or lines.ordered_at >= news.since
+    -- Orders of a product that took a price from a batch since delivered again, perhaps without it.
+    union
+    select order_id
+    from {{ this }}
+    where product_id in (
+        select product_id
+        from {{ this }}
+        where _price_batch_id in (select _batch_id from {{ products }} where _load_id > {{ seen_load }})
+    )
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,69 @@
+{{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id')) }}
+
+{%- set users = ref('users') %}
+
+with
+
+changed as (
+    {{ touched_keys('user_id') }}
+    {%- if is_incremental() %}
+    -- Customers who have come or gone without an order.
+    union
+    select user_id from {{ users }} where user_id not in (select user_id from {{ this }})
+    union
+    select user_id from {{ this }} where user_id not in (select user_id from {{ users }})
+    {%- endif %}
+),
+
+purchases as (
+    select
+        user_id,
+        count(distinct order_id) as orders,
+        sum(quantity) as units,
+        coalesce(sum(line_total), 0) as revenue,
+        min(order_date) as first_order_date,
+        max(order_date) as last_order_date,
+        max(_load_id) as _load_id
+    from {{ ref('order_lines') }}
+    {{ where_changed('user_id', 'user_id') }}
+    group by user_id
+),
+
+-- A user whose orders came first is a customer too: gold's totals are those of the order lines.
+customers as (
+    select user_id from {{ users }}
+    {{ where_changed('user_id', 'user_id') }}
+    union
+    select user_id from purchases
+),
+
+activity as (
+    select
+        customers.user_id,
+        coalesce(purchases.orders, 0) as orders,
+        coalesce(purchases.units, 0) as units,
+        coalesce(purchases.revenue, 0) as revenue,
+        purchases.first_order_date,
+        purchases.last_order_date,
+        {{ dbt.datediff('purchases.first_order_date', 'purchases.last_order_date', 'day') }} as days_active,
+        coalesce(purchases._load_id, 0) as _load_id
+    from customers
+    left join purchases on customers.user_id = purchases.user_id
+),
+
+final as (
+    select
+        user_id,
+        orders,
+        units,
+        cast(revenue as numeric(14, 2)) as revenue,
+        cast(round(revenue / nullif(orders, 0), 2) as numeric(14, 2)) as average_order_value,
+        cast(round(cast(days_active as numeric(14, 2)) / nullif(orders - 1, 0), 2) as numeric(14, 2))
+            as average_days_between_orders,
+        first_order_date,
+        last_order_date,
+        _load_id
+    from {{ each_changed('activity', 'user_id') }}
+)
+
+select * from final

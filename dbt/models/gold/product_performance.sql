@@ -1,0 +1,70 @@
+{{ config(unique_key='product_id', indexes=indexes_on('product_id', '_load_id')) }}
+
+{%- set products = ref('products') %}
+
+with
+
+changed as (
+    {{ touched_keys('product_id') }}
+),
+
+-- Order lines are read for the touched products only. Ranks and shares, which one sale moves for all, are computed over
+-- the sums: their cost follows the number of products.
+sold as (
+    select
+        product_id,
+        count(distinct order_id) as orders,
+        count(distinct user_id) as buyers,
+        sum(quantity) as units,
+        cast(coalesce(sum(line_total), 0) as numeric(14, 2)) as revenue,
+        max(_load_id) as _load_id
+    from {{ ref('order_lines') }}
+    {{ where_changed('product_id', 'product_id') }}
+    group by product_id
+    {%- if is_incremental() %}
+    union all
+    select product_id, orders, buyers, units, revenue, _load_id
+    from {{ this }}
+    where orders > 0 and product_id not in (select product_id from changed)
+    {%- endif %}
+),
+
+listed as (
+    select product_id from {{ products }}
+    union
+    select product_id from sold
+),
+
+performance as (
+    select
+        listed.product_id,
+        products.title,
+        products.category,
+        products.price as list_price,
+        coalesce(sold.orders, 0) as orders,
+        coalesce(sold.buyers, 0) as buyers,
+        coalesce(sold.units, 0) as units,
+        coalesce(sold.revenue, 0) as revenue,
+        coalesce(sold._load_id, 0) as _load_id
+    from listed
+    left join sold on listed.product_id = sold.product_id
+    left join {{ products }} as products on listed.product_id = products.product_id
+),
+
+final as (
+    select
+        product_id,
+        title,
+        category,
+        list_price,
+        orders,
+        buyers,
+        units,
+        revenue,
+        {{ share_of_total('revenue') }} as revenue_share,
+        rank() over (order by revenue desc) as revenue_rank,
+        _load_id
+    from performance
+)
+
+{{ differences('final', 'product_id') }}

@@ -1,0 +1,78 @@
+-- depends_on: {{ ref('products') }} (so that the test of the relation has both sides)
+{{ config(
+    unique_key='order_id',
+    meta={'logs_order_changes': true},
+    pre_hook='{{ prepare_order_changes() }}',
+    indexes=indexes_on(
+        'order_id', 'order_date', 'user_id', ['product_id', 'ordered_at'],
+        '_load_id', '_batch_id', '_price_load_id', '_price_batch_id'
+    )
+) }}
+
+{%- set carts, products = ref('stg_fakestore__carts'), ref('stg_fakestore__products') %}
+{%- set orders, product_history = ref('orders'), ref('product_history') %}
+
+with
+
+changed as (
+    {{ changed_keys(carts, 'order_id') }}
+    {{ repriced_orders(product_history, products) }}
+),
+
+-- silver.orders has decided which version of a cart counts; here its lines are taken from that version.
+carts as (
+    select
+        orders.*,
+        carts.products
+    from {{ orders }} as orders
+    inner join {{ carts }} as carts
+        on orders.order_id = carts.id and orders._batch_id = carts._batch_id and orders._line = carts._line
+    {{ where_changed('orders.order_id', 'order_id') }}
+),
+
+lines as (
+    select
+        carts.*,
+        {{ array_position() }} as line_number,
+        {{ array_field('product_id', 'bigint') }} as product_id,
+        {{ array_field('quantity', 'integer') }} as quantity
+    from carts{{ unnest('carts', 'products') }}
+),
+
+-- The price of the order's time; an order from before a product's first known version gets that one.
+priced as (
+    select
+        lines.*,
+        versions.category,
+        versions.price as unit_price,
+        versions._batch_id as _price_batch_id,
+        versions._load_id as _price_load_id
+    from lines
+    left join {{ product_history }} as versions
+        on lines.product_id = versions.product_id
+        and (versions.version = 1 or lines.ordered_at >= versions.valid_from)
+        and (versions.valid_to is null or lines.ordered_at < versions.valid_to)
+),
+
+final as (
+    select
+        order_id,
+        line_number,
+        product_id,
+        user_id,
+        coalesce(category, 'unknown') as category,
+        quantity,
+        cast(unit_price as numeric(10, 2)) as unit_price,
+        cast(quantity * unit_price as numeric(12, 2)) as line_total,
+        ordered_at,
+        order_date,
+        _batch_id,
+        _line,
+        _ingested_at,
+        _load_id,
+        _price_batch_id,
+        _price_load_id
+    from {{ each_changed('priced', 'order_id') }}
+)
+
+select * from final
