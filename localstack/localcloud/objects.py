@@ -66,7 +66,8 @@ class ObjectStore:
         document = json.loads(index.read_text())
         if document["format"] != FORMAT:
             raise RuntimeError(
-                f"{index} has format {document['format']}, this local cloud reads {FORMAT}: delete {folder} and deploy again"
+                f"{index} has format {document['format']}, and this local cloud reads {FORMAT}: "
+                f"delete {folder} and deploy again"
             )
         self._waiting = document["buckets"]
         log.info("objects wait for %d buckets to be created again", len(self._waiting))

@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     # moto reads these when it is imported, which is why every import of it is inside a function here.
     os.environ.setdefault("MOTO_ACCOUNT_ID", "000000000000")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # the CDK's bootstrap roles attach some
     serve(port=options.port, state=options.state, ready_file=options.ready_file)
 
 

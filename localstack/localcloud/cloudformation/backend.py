@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.cloudformation import urls
-from moto.cloudformation.exceptions import AlreadyExistsException, ValidationError
+from moto.cloudformation.exceptions import AlreadyExistsException, CloudFormationError, ValidationError
 from moto.cloudformation.models import (
     Change,
     ChangeSet,
@@ -28,6 +28,15 @@ NO_UPDATES = "No updates are to be performed."
 def use_as_backend() -> None:
     """Make moto use this backend. Call once, before the first request."""
     cloudformation_backends.backend = Backend
+
+
+class ChangeSetNotFound(CloudFormationError):
+    """By this code clients know that they are free to take the name."""
+
+    code = "ChangeSetNotFoundException"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"ChangeSet [{name}] does not exist")
 
 
 class _ChangeSet(ChangeSet):
@@ -209,7 +218,7 @@ class Backend(CloudFormationBackend):
         for change_set in reversed(list(self.change_sets.values())):
             if change_set_name in (change_set.change_set_name, change_set.change_set_id):
                 return change_set
-        raise ValidationError(message=f"ChangeSet [{change_set_name}] does not exist")
+        raise ChangeSetNotFound(change_set_name)
 
     def delete_change_set(self, change_set_name: str) -> None:
         self.change_sets = {

@@ -310,12 +310,8 @@ class Stack(MotoStack):
 
 def _existing(scope: Scope, order: list[str]) -> list[str]:
     """The logical ids whose condition holds."""
-    definitions = scope.template["Resources"]
-    return [
-        name
-        for name in order
-        if "Condition" not in definitions[name] or scope.condition(definitions[name]["Condition"])
-    ]
+    conditions = {name: definition.get("Condition") for name, definition in scope.template["Resources"].items()}
+    return [name for name in order if conditions[name] is None or scope.condition(conditions[name])]
 
 
 def _outputs(scope: Scope) -> tuple[list[dict[str, Any]], dict[str, str]]:

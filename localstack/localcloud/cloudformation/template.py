@@ -129,8 +129,8 @@ def _get_att(scope: Scope, argument: Any) -> Any:
     if attribute not in attributes:
         type_ = scope.template["Resources"][name]["Type"]
         raise ValidationError(
-            message=f"Template error: the local cloud gives resource {name} ({type_}) no attribute {attribute}; it has: "
-            f"{', '.join(sorted(attributes)) or 'none'}"
+            message=f"Template error: the local cloud gives resource {name} ({type_}) no attribute {attribute}; "
+            f"it has: {', '.join(sorted(attributes)) or 'none'}"
         )
     return attributes[attribute]
 

@@ -16,7 +16,7 @@ from localcloud.glue.jobs import Job, JobRun, check_runnable
 
 # Members of CreateJob and of JobUpdate that moto keeps; a job with others would not be the one asked for.
 _KEPT = frozenset(
-    [
+    {
         "AllocatedCapacity",
         "CodeGenConfigurationNodes",
         "Command",
@@ -39,7 +39,7 @@ _KEPT = frozenset(
         "Tags",
         "Timeout",
         "WorkerType",
-    ]
+    }
 )
 # Members with one value that says nothing more than leaving them out.
 _DEFAULTS = {"JobRunQueuingEnabled": (False, "false"), "JobMode": ("SCRIPT",)}
