@@ -55,7 +55,7 @@ class Steps:
 
     def _line(self, mark: str, step: Step) -> None:
         result = f" [dim]{escape(step.result)}[/]" if step.result else ""
-        self.console.print(f"{mark} {step.name:<34} [dim]{step.seconds:5.1f} s[/]{result}")
+        self.console.print(f"{mark} {step.name:<34} [dim]{step.seconds:5.1f} s[/]{result}", soft_wrap=True)
 
 
 @dataclass
@@ -85,4 +85,4 @@ class Step:
             if time.monotonic() - self._said < QUIET_SECONDS:
                 return
             self._said = time.monotonic()
-        self.steps.console.print(f"  {self.name}, {self.seconds:.0f} s: {escape(text[:100])}", style="dim")
+        self.steps.console.print(f"  {self.name}, {self.seconds:.0f} s: {escape(text[:100])}", style="dim", soft_wrap=True)

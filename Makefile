@@ -1,0 +1,93 @@
+# Everything a person does with this checkout; `make` alone lists it. All is kept below .venv* and .ingot.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test up down status clean setup manifest lint lock
+
+CDK_CLI := 2.1148.1
+PYTHON := .venv/bin/python
+DBT_FILES := $(shell find dbt -type f -not -path 'dbt/target/*' -not -path 'dbt/logs/*' 2>/dev/null)
+
+# Some images set it, and every process then starts at half speed.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPATH := $(CURDIR)/localstack:$(CURDIR)
+export DO_NOT_TRACK := 1
+export UV_PYTHON_DOWNLOADS := never
+
+help: ## list these targets
+	@awk -F ':[^#]*## ' '/^[a-z]+:[^#]*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup manifest ## Fakestore API → Bronze → Parquet → Postgres → silver → gold, on this machine (SOURCE=live: the real API)
+	@$(PYTHON) -m laptop demo $(if $(SOURCE),--source $(SOURCE))
+
+test: setup manifest ## run every test (ARGS="-k name" for some)
+	@$(PYTHON) -m pytest $(ARGS)
+
+up: setup manifest ## start the services, deploy the stacks and leave everything running
+	@$(PYTHON) -m laptop up $(if $(SOURCE),--source $(SOURCE))
+
+down: ## stop everything that demo and up started
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m laptop down; fi
+
+status: ## say what runs, and where
+	@$(PYTHON) -m laptop status
+
+clean: ## stop everything and remove the state folder and what was built (not the environments)
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m laptop clean; fi
+	@rm -rf build dist cdk.out dbt/target dbt/logs
+
+setup: .venv/.made .venv-dbt/.made .venv-node/.made-$(CDK_CLI) ## make the three environments, if their requirements changed
+
+manifest: dbt/target/manifest.json ## parse the dbt project, if it changed
+
+lint: setup ## check style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
+	$(UV) pip compile $(COMPILE) --constraints requirements/constraints-mwaa-3.3.1.txt requirements/airflow.in -o requirements/airflow.txt
+	$(UV) pip compile $(COMPILE) requirements/dbt.in -o requirements/dbt.txt
+
+UV := .venv-uv/bin/uv
+COMPILE := --quiet --python-version 3.12 --generate-hashes --no-annotate --no-header
+
+# The machine's own uv if it runs (a pyenv shim may not), else one from the package index.
+.venv-uv/.made: localstack/laptop/find-python.sh
+	@mkdir -p .venv-uv/bin
+	@if uv --version >/dev/null 2>&1; then \
+	    ln -sf "$$(command -v uv)" $(UV); \
+	elif ! $(UV) --version >/dev/null 2>&1; then \
+	    echo "uv, which makes the environments"; \
+	    "$$(localstack/laptop/find-python.sh)" -m venv .venv-uv; \
+	    .venv-uv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+	fi
+	@touch $@
+
+define environment
+	@echo "$(1): $(2) packages"
+	@python="$$(localstack/laptop/find-python.sh)"; [ -x $(1)/bin/python ] || $(UV) venv --quiet --python "$$python" $(1)
+	@$(UV) pip sync --quiet --python $(1) --require-hashes --compile-bytecode $(3)
+endef
+
+.venv/.made: requirements/airflow.txt pyproject.toml | .venv-uv/.made
+	$(call environment,.venv,$$(grep -c == requirements/airflow.txt),requirements/airflow.txt)
+	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-dbt/.made: requirements/dbt.txt | .venv-uv/.made
+	$(call environment,.venv-dbt,$$(grep -c == requirements/dbt.txt),requirements/dbt.txt)
+	@touch $@
+
+.venv-node/.made-$(CDK_CLI):
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null || \
+	    { echo "The CDK's command line needs Node 20 or newer; there is $$(node --version 2>/dev/null || echo none). Install it, then make setup." >&2; exit 1; }
+	@echo ".venv-node: aws-cdk $(CDK_CLI)"
+	@npm install --prefix .venv-node --no-package-lock --no-fund --no-audit --loglevel error aws-cdk@$(CDK_CLI)
+	@touch $@
+
+dbt/target/manifest.json: $(DBT_FILES) | .venv-dbt/.made
+	@.venv-dbt/bin/dbt --quiet parse --project-dir dbt --profiles-dir dbt
+	@touch $@
