@@ -1,0 +1,142 @@
+"""A checkout to deploy, and what the CDK makes of it: once an environment, as starting jsii is slow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import infra  # noqa: F401  (first: silences jsii's notice about Node 20 before aws_cdk starts it)
+
+ROOT = Path(__file__).resolve().parents[3]
+PURPOSES = ("lake", "warehouse", "jobs", "orchestration")
+VARIABLES = {
+    "CDK_DEFAULT_ACCOUNT": "111111111111",
+    "INGOT_WAREHOUSE_HOST": "localhost",
+    "INGOT_WAREHOUSE_PORT": "5433",
+    "INGOT_DEV_WAREHOUSE_HOST": "dev.example.com",
+    "INGOT_STAGING_WAREHOUSE_HOST": "staging.example.com",
+    "INGOT_PROD_WAREHOUSE_HOST": "prod.example.com",
+}
+FILES = {
+    "README.md": "# Ingot\n",
+    "glue_jobs/extract.py": "print('extract')\n",
+    "glue_jobs/refine.py": "print('refine')\n",
+    "glue_jobs/load.py": "print('load')\n",
+    "glue_jobs/audit.py": "print('audit')\n",
+    "dags/requirements.txt": "astronomer-cosmos\n",
+    "dags/startup.sh": "#!/bin/sh\n",
+    "dags/.airflowignore": "dbt/\n",
+    "dags/ingest.py": "dag = None\n",
+    "dags/__pycache__/ingest.cpython-312.pyc": "bytecode",
+    "dbt/dbt_project.yml": "name: shop\n",
+    "dbt/models/gold/sales.sql": "select 1\n",
+    "dbt/.user.yml": "id: somebody\n",
+    "dbt/logs/dbt.log": "a log\n",
+    "dbt/target/manifest.json": '{"nodes": {}}\n',
+    "dbt/target/run_results.json": "{}\n",
+    "dbt/target/compiled/sales.sql": "select 1\n",
+}
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """One environment as synthesised: purpose → template, and cdk-nag's findings as ``(rule, path)``."""
+
+    environment: str
+    templates: dict[str, dict[str, Any]]
+    findings: list[tuple[str, str]]
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """``{purpose}/{logical id}`` → resource, of one type, over all stacks."""
+        return {
+            f"{purpose}/{name}": resource
+            for purpose, template in self.templates.items()
+            for name, resource in template["Resources"].items()
+            if resource["Type"] == kind
+        }
+
+
+@pytest.fixture(scope="session")
+def make_checkout(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes checkouts: the real library and sources, and small stand-ins for what others generate."""
+
+    def make() -> Path:
+        root = tmp_path_factory.mktemp("checkout")
+        for folder in ("ingot", "sources"):
+            shutil.copytree(ROOT / folder, root / folder)
+        shutil.copyfile(ROOT / "pyproject.toml", root / "pyproject.toml")
+        for name, content in FILES.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(content, encoding="utf-8")
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def checkout(make_checkout: Callable[[], Path]) -> Path:
+    """A checkout that no test changes."""
+    return make_checkout()
+
+
+@pytest.fixture(scope="session")
+def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Assembly]:
+    """``synthesise(environment, **context)``: the app with cdk-nag over it, as cdk.json configures it."""
+
+    @cache
+    def run(environment: str, **context: str) -> Assembly:
+        # Imported here: it takes seconds, which a test of the settings alone should not.
+        import aws_cdk as cdk
+        from cdk_nag import AwsSolutionsChecks
+
+        from infra.app import add_stacks
+
+        flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+        out = tmp_path_factory.mktemp(f"cdk-{environment}")
+        app = cdk.App(
+            outdir=str(out),
+            analytics_reporting=False,
+            context={**flags, "environment": environment, **context},
+        )
+        add_stacks(app, root=checkout, build=out / "build", variables=VARIABLES)
+        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        try:
+            app.synth()
+        except RuntimeError as error:
+            if "Validation failed" not in str(error):  # findings: a test shows them, by name
+                raise
+        report = json.loads((out / "validation-report.json").read_text(encoding="utf-8"))
+        return Assembly(
+            environment=environment,
+            templates={
+                purpose: json.loads((out / f"ingot-{environment}-{purpose}.template.json").read_text(encoding="utf-8"))
+                for purpose in PURPOSES
+            },
+            findings=[
+                (violation["ruleName"], where["constructPath"])
+                for plugin in report["pluginReports"]
+                for violation in plugin["violations"]
+                for where in violation["violatingConstructs"]
+            ],
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def local(synthesise: Callable[..., Assembly]) -> Assembly:
+    """The laptop's environment."""
+    return synthesise("local")
+
+
+@pytest.fixture(scope="session")
+def prod(synthesise: Callable[..., Assembly]) -> Assembly:
+    """The environment that protects its data."""
+    return synthesise("prod")
