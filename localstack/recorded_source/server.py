@@ -89,8 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the journal writes the access log."""
 
     def _send(self, delivery: Delivery) -> None:
-        if delivery.latency:
-            self.server.closing.wait(delivery.latency)
+        if delivery.latency and self.server.closing.wait(delivery.latency):
+            self.close_connection = True  # a reply before its time would be one that no rule asked for
+            return
         if delivery.reset:
             self._reset()
             return
