@@ -32,9 +32,7 @@ class Access:
         def fill(paths: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(path.format(source=source) for path in paths)
 
-        return Access(
-            read=fill(self.read), write=fill(self.write), list=fill(self.list), warehouse=self.warehouse
-        )
+        return Access(read=fill(self.read), write=fill(self.write), list=fill(self.list), warehouse=self.warehouse)
 
 
 _DATA, _QUARANTINE = "bronze/data/{source}/", "bronze/quarantine/{source}/"
@@ -42,9 +40,7 @@ _MANIFESTS, _ATTEMPTS = "bronze/manifests/{source}/", "bronze/attempts/{source}/
 _PARQUET = "lake/bronze/{source}/"
 
 ACCESS: Mapping[str, Access] = {
-    "extract": Access(
-        read=(_MANIFESTS,), list=(_MANIFESTS,), write=(_DATA, _QUARANTINE, _MANIFESTS, _ATTEMPTS)
-    ),
+    "extract": Access(read=(_MANIFESTS,), list=(_MANIFESTS,), write=(_DATA, _QUARANTINE, _MANIFESTS, _ATTEMPTS)),
     "refine": Access(read=(_MANIFESTS, _DATA), write=(_PARQUET, _ATTEMPTS)),
     "load": Access(read=(_MANIFESTS, _PARQUET), write=(_ATTEMPTS,), warehouse=True),
     "audit": Access(

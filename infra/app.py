@@ -7,6 +7,7 @@ path, Python would find our ``constructs`` folder where the CDK looks for the li
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from infra.stacks.jobs import JobsStack
 from infra.stacks.lake import LakeStack
 from infra.stacks.orchestration import OrchestrationStack
 from infra.stacks.warehouse import WarehouseStack
+from ingot.errors import IngotError
 from ingot.naming import Names
 from ingot.sources import load_sources
 
@@ -59,7 +61,10 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
 def main() -> None:
     """Synthesises the app, as the CDK CLI asks."""
     app = cdk.App()
-    add_stacks(app, root=ROOT, build=ROOT / "build", variables=os.environ)
+    try:
+        add_stacks(app, root=ROOT, build=ROOT / "build", variables=os.environ)
+    except IngotError as error:
+        sys.exit(str(error))  # says what to do next; where in the code it was found helps nobody
     app.synth()
 
 

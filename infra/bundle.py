@@ -40,9 +40,7 @@ def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
     empty_folder(destination)
     shutil.copytree(dags, destination / "dags", ignore=IGNORED)
     for name in _BESIDE_DAGS:
-        required(destination / "dags" / name, hint=f"MWAA wants it: add {name} to {dags}").rename(
-            destination / name
-        )
+        required(destination / "dags" / name, hint=f"MWAA wants it: add {name} to {dags}").rename(destination / name)
     shutil.copytree(root / "sources", destination / "dags/sources", ignore=IGNORED)
     shutil.copytree(
         root / "dbt",

@@ -70,7 +70,7 @@ def build_wheel(destination: Path, root: Path) -> Path:
     )
     if build.returncode != 0:
         raise ConfigurationError(
-            f"The wheel cannot be built: {build.stderr.strip()[-500:]}",
+            f"The wheel cannot be built: {(build.stderr.splitlines() or ['no reason given'])[-1]}.",
             hint=f"run `{Path(sys.executable).name} -m hatchling build -t wheel` in {root}",
         )
     (wheel,) = destination.glob("*.whl")

@@ -98,9 +98,7 @@ def load_settings(environment: str, variables: Mapping[str, str], file: Path = S
 def _expand(value: Any, variables: Mapping[str, str], *, path: str, file: Path) -> Any:
     """Replaces ``${NAME}`` in every string below a value."""
     if isinstance(value, dict):
-        return {
-            key: _expand(inner, variables, path=f"{path}.{key}", file=file) for key, inner in value.items()
-        }
+        return {key: _expand(inner, variables, path=f"{path}.{key}", file=file) for key, inner in value.items()}
     if not isinstance(value, str):
         return value
     for name in _PLACEHOLDER.findall(value):

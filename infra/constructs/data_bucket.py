@@ -84,9 +84,7 @@ def _transitions(days: dict[str, int]) -> list[s3.LifecycleRule]:
         s3.LifecycleRule(
             id="cheaper-with-age",
             transitions=[
-                s3.Transition(
-                    storage_class=s3.StorageClass(storage_class), transition_after=cdk.Duration.days(age)
-                )
+                s3.Transition(storage_class=s3.StorageClass(storage_class), transition_after=cdk.Duration.days(age))
                 for storage_class, age in days.items()
             ],
         )

@@ -164,13 +164,8 @@ class StepJob(Construct):
         acknowledge(
             self.role,
             {
-                wildcard_resource(
-                    self, sources
-                ): "One folder of contracts; a job reads the files of its source.",
-                **{
-                    wildcard_resource(self, self._objects_below(path)): keys
-                    for path in (*access.read, *access.write)
-                },
+                wildcard_resource(self, sources): "One folder of contracts; a job reads the files of its source.",
+                **{wildcard_resource(self, self._objects_below(path)): keys for path in (*access.read, *access.write)},
             },
         )
         acknowledge(

@@ -96,14 +96,10 @@ class Upload(Construct):
             role.node.find_child("DefaultPolicy"),
             {
                 **{f"AwsSolutions-IAM5[Action::{action}]": _CDK_GRANT for action in _GRANTED},
-                wildcard_resource(
-                    self, f"arn:{stack.partition}:s3:::{assets}/*"
-                ): "It reads the CDK's assets.",
+                wildcard_resource(self, f"arn:{stack.partition}:s3:::{assets}/*"): "It reads the CDK's assets.",
                 wildcard_resource(self, bucket.arn_for_objects("*")): "It mirrors a folder into this bucket.",
             },
         )
         function = role.node.scope
         assert function is not None
-        acknowledge(
-            function, {"AwsSolutions-L1": "The CDK pins the runtime that its own function is tested with."}
-        )
+        acknowledge(function, {"AwsSolutions-L1": "The CDK pins the runtime that its own function is tested with."})

@@ -32,9 +32,7 @@ class LakeStack(IngotStack):
     """
 
     def __init__(self, scope: cdk.App, deployment: Deployment, sources: Mapping[str, Source]) -> None:
-        super().__init__(
-            scope, "lake", deployment, description="Ingot: the lake's key, its buckets and its catalog"
-        )
+        super().__init__(scope, "lake", deployment, description="Ingot: the lake's key, its buckets and its catalog")
         names = deployment.names
         self.key = kms.Key(
             self,

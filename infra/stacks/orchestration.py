@@ -22,9 +22,7 @@ class OrchestrationStack(IngotStack):
         bucket: the DAG bucket.
     """
 
-    def __init__(
-        self, scope: cdk.App, deployment: Deployment, *, key: kms.IKey, access_logs: s3.IBucket
-    ) -> None:
+    def __init__(self, scope: cdk.App, deployment: Deployment, *, key: kms.IKey, access_logs: s3.IBucket) -> None:
         super().__init__(scope, "orchestration", deployment, description="Ingot: the DAG bundle for MWAA")
         self.bucket = DataBucket(
             self,
