@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ingot.warehouse import Endpoint
     from laptop.services import Laptop
     from recorded_source.source import RecordedSource
+
+    from ingot.warehouse import Endpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 

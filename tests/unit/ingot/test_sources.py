@@ -1,0 +1,59 @@
+"""source.yaml: what it declares, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ingot.errors import ConfigurationError
+from ingot.sources import load_source, load_sources
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "sources" / "fakestore", tmp_path / "fakestore"))
+
+
+def test_the_interval_becomes_the_query_with_an_exclusive_end() -> None:
+    carts = load_source(ROOT / "sources" / "fakestore").stream("carts")
+    query = carts.query(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 4, 1, tzinfo=UTC))
+    assert query == {"startdate": "2020-01-01", "enddate": "2020-04-01"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("mode: snapshot", "mode: sometimes"), ("path: /carts", "pfad: /carts"), ("attempts: 3", "attempts: many")],
+)
+def test_a_wrong_entry_is_refused_with_the_file(folder: Path, old: str, new: str) -> None:
+    file = folder / "source.yaml"
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(ConfigurationError, match="source.yaml is no source"):
+        load_source(folder)
+
+
+def test_a_stream_without_a_contract_is_refused(folder: Path) -> None:
+    (folder / "carts.odcs.yaml").unlink()
+    with pytest.raises(ConfigurationError, match=r"carts\.odcs\.yaml does not exist"):
+        load_source(folder)
+
+
+def test_a_contract_of_another_stream_is_refused(folder: Path) -> None:
+    shutil.copy(folder / "users.odcs.yaml", folder / "carts.odcs.yaml")
+    with pytest.raises(ConfigurationError, match="describes 'users'"):
+        load_source(folder)
+
+
+def test_a_folder_is_called_as_its_source(folder: Path) -> None:
+    folder.rename(folder.parent / "other")
+    with pytest.raises(ConfigurationError, match="name it as its folder"):
+        load_sources(folder.parent)
+
+
+def test_an_unknown_stream_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigurationError, match="products, users, carts"):
+        load_source(ROOT / "sources" / "fakestore").stream("orders")
