@@ -15,12 +15,14 @@ from infra.files import IGNORED, empty_folder, required
 from infra.settings import Settings
 
 _BESIDE_DAGS = ("requirements.txt", "startup.sh")
+# Named by these two, found below dags/requirements/: what pip is held to, and dbt's environment of its own.
+_LOCKS = ("constraints-mwaa-*.txt", "dbt.txt")
 # All that dbt needs of its last parse: the manifest for Cosmos, the partial parse to spare dbt its own.
 _PARSED = ("manifest.json", "partial_parse.msgpack")
 
 
 def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
-    """Assembles the bundle from ``dags/``, ``sources/`` and ``dbt/``.
+    """Assembles the bundle from ``dags/``, ``sources/``, ``dbt/`` and ``requirements/``.
 
     The same files give the same bundle, byte for byte, whenever and wherever it is built.
 
@@ -51,6 +53,10 @@ def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
     for name in _PARSED:
         if (manifest.parent / name).exists():
             shutil.copyfile(manifest.parent / name, target / name)
+    locks = empty_folder(destination / "dags/requirements")
+    for pattern in _LOCKS:
+        for lock in (root / "requirements").glob(pattern):
+            shutil.copyfile(lock, locks / lock.name)
     _write_json(destination / "dags/bundle.json", bundle_facts(settings))
     return destination
 

@@ -69,7 +69,7 @@ def make_checkout(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path
 
     def make() -> Path:
         root = tmp_path_factory.mktemp("checkout")
-        for folder in ("ingot", "sources"):
+        for folder in ("ingot", "sources", "requirements"):
             shutil.copytree(ROOT / folder, root / folder)
         shutil.copyfile(ROOT / "pyproject.toml", root / "pyproject.toml")
         for name, content in FILES.items():

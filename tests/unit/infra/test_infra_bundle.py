@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from infra.bundle import build_bundle
 from infra.settings import Settings, load_settings
 from ingot.errors import ConfigurationError
+
+DAGS = Path(__file__).resolve().parents[3] / "dags"
 
 
 @pytest.fixture
@@ -37,8 +40,24 @@ def test_the_bundle_holds_what_dags_and_dbt_read_and_nothing_that_a_tool_left(
         "dags/dbt/dbt_project.yml",
         "dags/dbt/models/gold/sales.sql",
         "dags/dbt/target/manifest.json",
+        "dags/requirements/constraints-mwaa-3.3.1.txt",
+        "dags/requirements/dbt.txt",
         *(f"dags/{file.relative_to(checkout)}" for file in (checkout / "sources").rglob("*.yaml")),
     }
+
+
+def test_the_files_that_mwaa_is_told_to_install_from_are_in_the_bundle(
+    checkout: Path, settings: Settings, tmp_path: Path
+) -> None:
+    bundle = build_bundle(tmp_path / "bundle", checkout, settings)
+    named = {
+        path
+        for name in ("requirements.txt", "startup.sh")
+        for path in re.findall(r"/(dags/requirements/[\w.-]+\.txt)", (DAGS / name).read_text(encoding="utf-8"))
+    }
+
+    assert named
+    assert not [path for path in named if not (bundle / path).is_file()]
 
 
 def test_bundle_json_holds_what_differs_between_environments(
