@@ -1,0 +1,145 @@
+"""Increments: whatever arrives, and in whatever order, they leave what computing everything anew would leave."""
+
+import random
+from decimal import Decimal
+from typing import Any
+
+from tests.integration.dbt.bronze import Bronze
+from tests.integration.dbt.warehouse import Warehouse
+
+Record = dict[str, Any]
+Recordings = dict[str, list[Record]]
+
+JANUARY, FEBRUARY, MARCH = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
+PRICED_LATER = "not_null_order_lines_unit_price"
+
+
+def product(number: int, price: str = "10.00", category: str = "electronics") -> Record:
+    """A product as the shop serves it."""
+    rating = {"rate": 4.5, "count": 10}
+    text = {"title": f"Product {number}", "description": "", "image": f"{number}.png"}
+    return {"id": number, **text, "price": price, "category": category, "rating": rating}
+
+
+def cart(number: int, user: int, date: str, **quantities: int) -> Record:
+    """A cart as the shop serves it: `p3=2` orders product 3 twice."""
+    lines = [{"productId": int(name[1:]), "quantity": quantity} for name, quantity in quantities.items()]
+    return {"id": number, "userId": user, "date": date, "products": lines, "__v": 0}
+
+
+def assert_same_as_computed_anew(warehouse: Warehouse) -> None:
+    incremental = warehouse.contents()
+    assert warehouse.dbt("run", "--full-refresh") == []
+    assert incremental == warehouse.contents()
+
+
+def test_a_second_snapshot_with_changed_products_gives_each_a_second_version(
+    warehouse: Warehouse, bronze: Bronze, recordings: Recordings
+) -> None:
+    bronze.deliver("products", recordings["products"], batch="p.1", at=JANUARY)
+    history = ["--select", "+product_history"]
+    assert warehouse.dbt("run", *history) == []
+    bronze.deliver("products", recordings["products"], batch="p.2", at=FEBRUARY)
+    assert warehouse.dbt("run", *history) == []
+    assert warehouse.rows(
+        "select count(*), max(version), max(last_seen_at)::date::text from silver.product_history"
+    ) == [(20, 1, "2026-02-01")]
+    bronze.deliver("products", recordings["products_2025"], batch="p.3", at=MARCH)
+    assert warehouse.dbt("build", *history) == []
+    assert warehouse.rows("""
+        select count(*), count(*) filter (where is_current), min(valid_to)::date::text, max(valid_to)::date::text
+        from silver.product_history
+    """) == [(40, 20, "2026-03-01", "2026-03-01")]
+
+
+def test_changes_corrections_and_late_arrivals_reach_gold(warehouse: Warehouse, bronze: Bronze) -> None:
+    def lines() -> list[tuple[Any, ...]]:
+        return warehouse.rows("select order_id, product_id, quantity, unit_price from silver.order_lines order by 1, 2")
+
+    def days() -> dict[str, Decimal]:
+        return dict(warehouse.rows("select order_date::text, revenue from gold.daily_sales"))
+
+    # Orders come before their products: the lines are kept, and wait for a price.
+    first = cart(1, 1, "2026-01-05T00:00:00Z", p1=1, p2=2)
+    second = cart(2, 1, "2026-02-20T00:00:00Z", p2=1)
+    bronze.deliver("carts", [first, second], batch="c.1", at=FEBRUARY)
+    problems = warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    assert [problem.split(":")[0] for problem in problems if PRICED_LATER in problem] == [f"warn {PRICED_LATER}"]
+    assert not [problem for problem in problems if not problem.startswith("warn ")]
+    assert lines() == [(1, 1, 1, None), (1, 2, 2, None), (2, 2, 1, None)]
+
+    bronze.deliver("products", [product(1, "5.00"), product(2, "7.00")], batch="p.1", at=FEBRUARY)
+    assert warehouse.dbt("run") == []
+    assert lines() == [(1, 1, 1, Decimal("5.00")), (1, 2, 2, Decimal("7.00")), (2, 2, 1, Decimal("7.00"))]
+    assert days() == {"2026-01-05": Decimal("19.00"), "2026-02-20": Decimal("7.00")}
+
+    # An older snapshot comes late: it prices the order of its time, and does not become the product of today.
+    bronze.deliver("products", [product(2, "6.00")], batch="p.0", at=JANUARY)
+    # Order 1 is delivered again, changed: one line less, another day, another user.
+    bronze.deliver("carts", [cart(1, 2, "2026-01-06T00:00:00Z", p2=3), second], batch="c.1", at=MARCH)
+    assert warehouse.dbt("run") == []
+    assert lines() == [(1, 2, 3, Decimal("6.00")), (2, 2, 1, Decimal("7.00"))]
+    assert warehouse.rows("select price from silver.products where product_id = 2") == [(Decimal("7.00"),)]
+    assert days() == {"2026-01-06": Decimal("18.00"), "2026-02-20": Decimal("7.00")}
+    assert warehouse.rows("select user_id, orders from gold.customer_activity order by 1") == [(1, 1), (2, 1)]
+    assert warehouse.rows("select product_id, units, revenue_rank from gold.product_performance order by 1") == [
+        (1, 0, 2),
+        (2, 4, 1),
+    ]
+
+    # An older version of order 2 comes late and is passed over; the batch comes again without order 1, which goes.
+    bronze.deliver("carts", [cart(2, 1, "2026-02-20T00:00:00Z", p1=9)], batch="c.0", at=JANUARY)
+    bronze.deliver("carts", [second], batch="c.1", at=MARCH)
+    assert warehouse.dbt("run") == []
+    assert lines() == [(2, 2, 1, Decimal("7.00"))]
+    assert days() == {"2026-02-20": Decimal("7.00")}
+    assert warehouse.rows("select user_id from gold.customer_activity") == [(1,)]
+    assert_same_as_computed_anew(warehouse)
+
+
+def test_a_price_that_comes_back_is_a_third_version(warehouse: Warehouse, bronze: Bronze) -> None:
+    for batch, price, at in [("p.1", "1.00", JANUARY), ("p.3", "1.00", MARCH), ("p.2", "2.00", FEBRUARY)]:
+        bronze.deliver("products", [product(1, price)], batch=batch, at=at)
+        assert warehouse.dbt("run", "--select", "+product_history") == []
+    assert warehouse.rows("""
+        select version, price::text, valid_from::date::text, valid_to::date::text, is_current
+        from silver.product_history order by version
+    """) == [
+        (1, "1.00", "2026-01-01", "2026-02-01", False),
+        (2, "2.00", "2026-02-01", "2026-03-01", False),
+        (3, "1.00", "2026-03-01", None, True),
+    ]
+
+
+def test_increments_in_any_order_give_what_a_full_refresh_gives(
+    warehouse: Warehouse, bronze: Bronze, recordings: Recordings
+) -> None:
+    chance = random.Random(7)
+
+    def deliver_something() -> None:
+        """A batch that is new, late or delivered again, of products, users or carts that may have changed."""
+        at = f"2026-01-{chance.randint(1, 28):02}T00:00:00Z"
+        stream = chance.choice(["products", "users", "carts", "carts"])
+        if stream == "products":
+            categories = ["electronics", "jewelery", "toys"]
+            records = [product(n, f"{chance.randint(1, 3)}.00", chance.choice(categories)) for n in range(1, 7)]
+        elif stream == "users":
+            records = list(recordings["users"])
+        else:
+            records = [
+                cart(
+                    number,
+                    chance.randint(1, 12),
+                    f"2026-01-{chance.randint(1, 28):02}T12:00:00Z",
+                    **{f"p{chance.randint(1, 8)}": chance.randint(1, 5) for _ in range(chance.randint(1, 3))},
+                )
+                for number in range(1, 9)
+            ]
+        kept = chance.sample(records, chance.randint(1, len(records)))
+        bronze.deliver(stream, kept, batch=f"{stream}.{chance.randint(1, 4)}", at=at)
+
+    for _ in range(5):
+        for _ in range(3):
+            deliver_something()
+        assert warehouse.dbt("run") == []
+    assert_same_as_computed_anew(warehouse)
