@@ -160,10 +160,7 @@ class SyntheticStore:
         return (first + index * (1 + stride % (products // 5))) % products
 
     def _carts(self, ids: range) -> Iterator[str]:
-        """The hot loop of a benchmark's source.
-
-        Strings from tables and no inner loop, 450,000 carts a second.
-        """
+        """The hot loop of a benchmark's source: strings from tables and no inner loop."""
         orders, products, users = self.orders, self.sizes["products"], self.sizes["users"]
         lines_of, quantity, begins, fifth = _LINES, _ENDINGS, self._line_begins, products // 5
         for number, (user, first, stride, size, q1, q2, q3, q4, q5) in zip(ids, self._draws(ids), strict=True):
