@@ -66,7 +66,9 @@ class Cloud:
     def reasons(self, name: str) -> str:
         """Why resources of a stack failed."""
         events = self.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
-        return "\n".join(event.get("ResourceStatusReason", "") for event in events if "FAILED" in event["ResourceStatus"])
+        return "\n".join(
+            event.get("ResourceStatusReason", "") for event in events if "FAILED" in event["ResourceStatus"]
+        )
 
     def wait_for_run(self, job: str, run: str, *states: str, seconds: float = 30) -> dict[str, Any]:
         """The run, once it is in one of the states (or has ended)."""
@@ -170,10 +172,14 @@ def logs(cloud: Cloud) -> Callable[..., list[str]]:
     """`logs(run, "output")`: the lines of a run, read as Airflow's GlueJobHook reads them."""
 
     def read(run: dict[str, Any], kind: str) -> list[str]:
-        pages = cloud.client("logs").get_paginator("filter_log_events").paginate(
-            logGroupName=f"{run['LogGroupName']}/{kind}",
-            logStreamNames=[run["Id"]],
-            startTime=int(run["StartedOn"].timestamp() * 1000),
+        pages = (
+            cloud.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(
+                logGroupName=f"{run['LogGroupName']}/{kind}",
+                logStreamNames=[run["Id"]],
+                startTime=int(run["StartedOn"].timestamp() * 1000),
+            )
         )
         return [event["message"] for page in pages for event in page["events"]]
 
@@ -194,7 +200,7 @@ def archive() -> Callable[[dict[str, str]], bytes]:
     return zipped
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def server() -> Callable[..., Any]:
     """`with server(state_folder) as cloud:` for tests that stop it."""
     return serving

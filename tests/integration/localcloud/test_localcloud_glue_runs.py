@@ -137,7 +137,9 @@ def test_a_missing_script_fails_the_run(cloud, start, bucket):
 
 
 def test_a_role_that_glue_cannot_assume_fails_the_run(cloud, start, unique):
-    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    }
     cloud.client("iam").create_role(RoleName=f"{unique}-ec2", AssumeRolePolicyDocument=json.dumps(trust))
 
     run = cloud.wait_for_run(*start("print()", Role=f"{unique}-ec2"))

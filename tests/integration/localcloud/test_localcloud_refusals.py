@@ -13,7 +13,11 @@ from botocore.exceptions import ClientError
     [
         ("athena", "start_query_execution", {"QueryString": "select 1"}),
         ("redshift-data", "execute_statement", {"Sql": "select 1", "Database": "d"}),
-        ("stepfunctions", "start_execution", {"stateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:m"}),
+        (
+            "stepfunctions",
+            "start_execution",
+            {"stateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:m"},
+        ),
         ("glue", "start_crawler", {"Name": "crawler"}),
         ("lambda", "invoke", {"FunctionName": "function"}),
     ],
