@@ -7,10 +7,14 @@
     and whatever is computed twice comes out the same. -#}
 
 
-{#- dbt's own, but a variable can choose the branch where there is no database to ask: `--vars 'as_increment: true'`. -#}
+{#- dbt's own, but where there is no table to ask a variable chooses the branch (`--vars 'as_increment: true'`), and unit
+    tests choose it by overriding this macro. -#}
 {% macro is_incremental() -%}
     {%- if var('as_increment', none) is not none -%}
         {{ return(var('as_increment')) }}
+    {%- endif -%}
+    {%- if model.resource_type == 'unit_test' -%}
+        {{ return(false) }}
     {%- endif -%}
     {{ return(dbt.is_incremental()) }}
 {%- endmacro %}
