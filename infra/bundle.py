@@ -67,6 +67,7 @@ def bundle_facts(settings: Settings) -> dict[str, str | int]:
         "environment": settings.environment,
         "job_prefix": f"ingot-{settings.environment}",
         "poll_seconds": settings.poll_seconds,
+        "schedules": settings.schedules,
         "warehouse_engine": settings.warehouse.engine,
     }
 

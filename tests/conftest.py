@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,17 +41,19 @@ def _a_clean_environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+def laptop() -> Iterator[Laptop]:
     """The services of a laptop with a state folder of their own; each starts when a fixture asks for it."""
     from laptop.paths import Home
     from laptop.services import Laptop
 
-    home = Home(tmp_path_factory.mktemp("laptop"))
+    # Not below pytest's own folder, which it closes to other users: as root, Postgres runs as another.
+    home = Home(Path(tempfile.mkdtemp(prefix="ingot-test-")))
     for folder in (home.run, home.logs, home.airflow):
         folder.mkdir(parents=True)
     services = Laptop(home=home)
     yield services
     services.stop()
+    shutil.rmtree(home.folder)
 
 
 @pytest.fixture(scope="session")

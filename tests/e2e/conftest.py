@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,20 +91,21 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo() -> Iterator[Demo]:
     from laptop.airflow import USER, Airflow
     from laptop.airflow_api import AirflowApi
     from laptop.paths import Home
     from laptop.services import Laptop
 
-    home = tmp_path_factory.mktemp("demo")
+    # Not below pytest's own folder, which it closes to other users: as root, Postgres runs as another.
+    home = Path(tempfile.mkdtemp(prefix="ingot-demo-"))
     try:
         printed = laptop_command(home, "demo")
         laptop = Laptop(home=Home(home))
         airflow = Airflow(laptop)
         yield Demo(home, laptop, AirflowApi(airflow.url, USER, airflow.password), printed)
     finally:
-        laptop_command(home, "down")
+        laptop_command(home, "clean")
 
 
 def laptop_command(home: Path, action: str) -> str:
