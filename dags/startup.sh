@@ -7,6 +7,8 @@
 export DBT_EXECUTABLE="${AIRFLOW_HOME:=/usr/local/airflow}/dbt-environment/bin/dbt"
 export DO_NOT_TRACK=1
 export AIRFLOW__COSMOS__ENABLE_TELEMETRY=False
+# Assets of models are named as Airflow 3 wants them; the other form warns in every task.
+export AIRFLOW__COSMOS__USE_DATASET_AIRFLOW3_URI_STANDARD=True
 
 make_dbt_environment() {
     local environment="${AIRFLOW_HOME}/dbt-environment"

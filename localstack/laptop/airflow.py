@@ -101,6 +101,8 @@ class Airflow:
             "LOGGING__REMOTE_LOGGING": "False",
             "OPENLINEAGE__DISABLED": "True",
             "COSMOS__ENABLE_TELEMETRY": "False",
+            # Assets of models are named as Airflow 3 wants them; the other form warns in every task.
+            "COSMOS__USE_DATASET_AIRFLOW3_URI_STANDARD": "True",
             "COSMOS__CACHE_DIR": str(self.home.airflow / "cosmos"),
         }
         return {

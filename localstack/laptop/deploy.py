@@ -70,7 +70,7 @@ class Deployment:
         assembly = ["--app", str(self._home.assembly)]
         if not self._is_bootstrapped():
             self._cdk(
-                ["bootstrap", f"aws://{ACCOUNT}/{REGION}"],
+                ["bootstrap", *assembly, f"aws://{ACCOUNT}/{REGION}"],
                 report,
                 what="The local cloud could not be bootstrapped for the CDK.",
             )
@@ -175,6 +175,7 @@ class Deployment:
                 "CDK_HOME": str(self._home.folder / "cdk-home"),
                 "CDK_DISABLE_CLI_TELEMETRY": "true",
                 "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+                "NODE_OPTIONS": "--no-deprecation",
                 "NO_COLOR": "1",
             },
             stdin=subprocess.DEVNULL,

@@ -54,9 +54,13 @@ class Postgres:
         """
         if self.service.process():
             return False
+        if self._user:
+            for path in (_BINARIES, self._data, self.service.log):
+                _let_through(path)
         if not (self._data / "PG_VERSION").exists():
             self._make_cluster()
-        self._prepare_log()
+        self.service.log.touch()
+        self._give(self.service.log)
         options = (
             f"-c listen_addresses={self.host} -c port={self.port} -c unix_socket_directories='' "
             # A crash may lose the last moments, never the consistency: the metadata database is chatty.
@@ -116,11 +120,10 @@ class Postgres:
     def _make_cluster(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
         self._data.mkdir(parents=True)
+        self._data.parent.chmod(0o711)
         if self._user:
             ensure_user_exists(self._user)
             ensure_folder_permissions(_BINARIES.parent, 0o444)
-            _let_through(_BINARIES)
-            _let_through(self._data)
         password_file = self._home.postgres / "initial-password"
         password_file.touch(mode=0o600)
         self._give(self._data)
@@ -134,12 +137,6 @@ class Postgres:
             )  # fmt: skip
         finally:
             password_file.unlink()
-
-    def _prepare_log(self) -> None:
-        self.service.log.touch()
-        self._give(self.service.log)
-        if self._user:
-            _let_through(self.service.log)
 
     def _give(self, path: Path) -> None:
         if self._user:
@@ -171,7 +168,7 @@ class Postgres:
 
 def _let_through(path: Path) -> None:
     """Let other users pass (not list or read) the folders above a path, where a private umask forbade it."""
-    for folder in path.parents:
+    for folder in (parent for parent in path.parents if parent.exists()):
         mode = folder.stat().st_mode
         if not mode & 0o001:
             folder.chmod(mode | 0o001)

@@ -16,7 +16,6 @@ from laptop.environment import inherited_environment
 from laptop.errors import LaptopError
 from laptop.paths import Home
 
-
 _STARTED: list[subprocess.Popen[bytes]] = []
 """Kept, since a Popen that is collected while its process lives warns of it: ours are meant to live on."""
 

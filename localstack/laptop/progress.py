@@ -85,4 +85,5 @@ class Step:
             if time.monotonic() - self._said < QUIET_SECONDS:
                 return
             self._said = time.monotonic()
-        self.steps.console.print(f"  {self.name}, {self.seconds:.0f} s: {escape(text[:100])}", style="dim", soft_wrap=True)
+        line = f"  {self.name}, {self.seconds:.0f} s: {escape(text[:100])}"
+        self.steps.console.print(line, style="dim", soft_wrap=True)
