@@ -24,7 +24,6 @@ def test_the_cdk_cli_bootstraps_deploys_updates_and_destroys(cloud, tmp_path):
         "AWS_REGION": "us-east-1",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "HOME": str(tmp_path),
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
     }
 
@@ -55,6 +54,6 @@ def test_the_cdk_cli_bootstraps_deploys_updates_and_destroys(cloud, tmp_path):
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="cli-lake-bucket")["Rules"]
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 10}
 
-    cdk("destroy", "--all", "--force", *app)
+    cdk("destroy", "--all", "--force", "--app", str(tmp_path / "cdk.out"))
     assert "cli-lake-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert cloud.stack("CliLake") is None
