@@ -75,6 +75,8 @@ class DataBucket(Construct):
         resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
             destination_bucket_name=access_logs.bucket_name, log_file_prefix=f"{id.lower()}/"
         )
+        # Where data may be deleted, the receiving bucket is emptied and removed after all that log into it.
+        self.bucket.node.add_dependency(access_logs)
 
 
 def _transitions(days: dict[str, int]) -> list[s3.LifecycleRule]:

@@ -69,6 +69,7 @@ def test_bundle_json_holds_what_differs_between_environments(
         "environment": "local",
         "job_prefix": "ingot-local",
         "poll_seconds": 1,
+        "schedules": False,
         "warehouse_engine": "postgres",
     }
 

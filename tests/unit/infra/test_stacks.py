@@ -144,6 +144,19 @@ def test_data_goes_only_if_settings_and_command_line_both_say_so(
     assert len(emptied) == (5 if policy == "Delete" else 0)
 
 
+def test_the_access_logs_are_emptied_after_every_bucket_that_writes_them(synthesise: Callable[..., Any]) -> None:
+    lake = synthesise("local", allow_data_deletion="true").templates["lake"]["Resources"]
+    (emptying,) = (
+        name
+        for name, resource in lake.items()
+        if resource["Type"] == "Custom::S3AutoDeleteObjects" and name.startswith("AccessLogs")
+    )
+    logged = [bucket for bucket in lake.values() if "LoggingConfiguration" in bucket.get("Properties", {})]
+
+    assert len(logged) == 3
+    assert all(emptying in bucket["DependsOn"] for bucket in logged)
+
+
 def test_a_stream_has_a_table_whose_columns_are_its_contracts(local: Any) -> None:
     tables = {
         table["Properties"]["TableInput"]["Name"]: table["Properties"]
