@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from ingot.naming import Names
-from laptop.environment import ACCOUNT, ENVIRONMENT, REGION, inherited_environment, tools_environment
+from laptop.environment import ACCOUNT, ENVIRONMENT, REGION, tools_environment
 from laptop.errors import LaptopError
 from laptop.services import Laptop
 
@@ -163,38 +163,37 @@ class Deployment:
 
     def _cdk(self, arguments: list[str], report: Report, *, what: str) -> None:
         log = self._home.logs / f"cdk-{arguments[0]}.log"
-        process = subprocess.Popen(
-            [str(self._home.cdk), *arguments],
-            cwd=self._home.checkout,
-            env={
-                **inherited_environment(),
-                **tools_environment(self._home),
-                **self._laptop.environment.variables,
-                "PATH": f"{self._home.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-                # The CLI keeps a cache and a telemetry id there.
-                "CDK_HOME": str(self._home.folder / "cdk-home"),
-                "CDK_DISABLE_CLI_TELEMETRY": "true",
-                "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
-                "NODE_OPTIONS": "--no-deprecation",
-                "NO_COLOR": "1",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        assert process.stdout is not None
-        try:
-            with log.open("w") as file:
-                for line in process.stdout:
-                    file.write(line)
-                    if text := _ANSI.sub("", line).strip():
-                        report(text)
-        finally:
-            if process.poll() is None and process.stdout.closed:
-                process.terminate()
-        if process.wait():
+        environment = {
+            **os.environ,
+            **tools_environment(self._home),
+            **self._laptop.environment.variables,
+            "PATH": f"{self._home.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            # The CLI keeps a cache and a telemetry id there.
+            "CDK_HOME": str(self._home.folder / "cdk-home"),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+            "NO_COLOR": "1",
+        }
+        with (
+            log.open("w") as file,
+            subprocess.Popen(
+                [str(self._home.cdk), *arguments],
+                cwd=self._home.checkout,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            ) as process,
+        ):
+            assert process.stdout is not None
+            for line in process.stdout:
+                file.write(line)
+                text = _ANSI.sub("", line).strip()
+                if text and not text.startswith("b'!!"):  # jsii's frames around a notice about Node
+                    report(text)
+        if process.returncode:
             raise LaptopError(
                 what,
                 detail="\n".join(log.read_text().splitlines()[-30:]),

@@ -47,7 +47,7 @@ class Service:
             process = psutil.Process(known["pid"])
             if process.create_time() == known["created"] and process.status() != psutil.STATUS_ZOMBIE:
                 return process
-        except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        except (OSError, ValueError, TypeError, KeyError, psutil.NoSuchProcess):
             return None
         return None
 
@@ -106,12 +106,14 @@ class Service:
         family = [process, *process.children(recursive=True)]
         process.send_signal(signal.SIGTERM)
         _, left = psutil.wait_procs([process], timeout=self.stop_seconds)
+        for one in left:
+            _signal(one, signal.SIGKILL)
         # Its children end with it; those that do not are asked, then ended.
-        orphans = [one for one in family if one.is_running() and one not in left]
+        orphans = [one for one in family if one not in left and one.is_running()]
         for one in orphans:
             _signal(one, signal.SIGTERM)
         _, stubborn = psutil.wait_procs(orphans, timeout=5)
-        for one in (*left, *stubborn):
+        for one in stubborn:
             _signal(one, signal.SIGKILL)
         psutil.wait_procs(family, timeout=5)
         self._pid_file.unlink(missing_ok=True)
