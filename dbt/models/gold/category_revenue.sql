@@ -13,7 +13,7 @@ sold as (
         count(distinct order_id) as orders,
         count(distinct product_id) as products_sold,
         sum(quantity) as units,
-        cast(coalesce(sum(line_total), 0) as numeric(14, 2)) as revenue,
+        coalesce(sum(line_total), 0) as revenue,
         max(_load_id) as _load_id
     from {{ ref('order_lines') }}
     {{ where_changed('category', 'category') }}
@@ -47,7 +47,7 @@ revenue as (
         coalesce(listed.products_listed, 0) as products_listed,
         coalesce(sold.products_sold, 0) as products_sold,
         coalesce(sold.units, 0) as units,
-        coalesce(sold.revenue, 0) as revenue,
+        cast(coalesce(sold.revenue, 0) as numeric(14, 2)) as revenue,
         coalesce(sold._load_id, 0) as _load_id
     from categories
     left join sold on categories.category = sold.category

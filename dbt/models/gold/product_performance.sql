@@ -16,7 +16,7 @@ sold as (
         count(distinct order_id) as orders,
         count(distinct user_id) as buyers,
         sum(quantity) as units,
-        cast(coalesce(sum(line_total), 0) as numeric(14, 2)) as revenue,
+        coalesce(sum(line_total), 0) as revenue,
         max(_load_id) as _load_id
     from {{ ref('order_lines') }}
     {{ where_changed('product_id', 'product_id') }}
@@ -44,7 +44,7 @@ performance as (
         coalesce(sold.orders, 0) as orders,
         coalesce(sold.buyers, 0) as buyers,
         coalesce(sold.units, 0) as units,
-        coalesce(sold.revenue, 0) as revenue,
+        cast(coalesce(sold.revenue, 0) as numeric(14, 2)) as revenue,
         coalesce(sold._load_id, 0) as _load_id
     from listed
     left join sold on listed.product_id = sold.product_id

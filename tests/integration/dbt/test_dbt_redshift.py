@@ -30,7 +30,7 @@ def test_what_is_compiled_for_redshift_holds_nothing_that_redshift_refuses(
     project = Path(__file__).parents[3] / "dbt"
     command = [dbt_python.with_name("dbt"), "--quiet", "compile", "--target", "redshift"]
     command += ["--no-populate-cache", "--no-introspect", "--vars", f"as_increment: {str(as_increment).lower()}"]
-    command += ["--exclude-resource-type", "unit_test", "--project-dir", project, "--profiles-dir", project]
+    command += ["--exclude", "resource_type:unit_test", "--project-dir", project, "--profiles-dir", project]
     command += ["--target-path", tmp_path, "--log-path", tmp_path / "logs"]
     compiled = subprocess.run(command, capture_output=True, text=True)
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
