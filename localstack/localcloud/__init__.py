@@ -9,5 +9,6 @@ that hooks it into moto before the first request is served:
 - `cloudformation`  stacks: every resource type through its service's API, or the stack fails
 - `refusals`        an error for calls that moto would answer with a success it did not earn
 
-Run it with `python -m localcloud --help`. Nothing here knows about Ingot.
+Run it with `python -m localcloud --help`. Of Ingot it knows one thing:
+variables that begin with `INGOT_` are passed on to jobs (`glue.execution.PASSED`).
 """

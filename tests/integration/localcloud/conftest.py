@@ -43,10 +43,6 @@ class Cloud:
     def client(self, service: str) -> Any:
         return _client(self.endpoint, service)
 
-    def new_client(self, service: str, **config: Any) -> Any:
-        """One with a configuration of its own."""
-        return _make_client(self.endpoint, service, **config)
-
     def deploy(self, name: str, resources: dict[str, Any], **sections: Any) -> dict[str, Any]:
         """Create or update a stack; returns it as DescribeStacks has it afterwards."""
         cloudformation = self.client("cloudformation")
@@ -87,17 +83,13 @@ class Cloud:
 
 @cache
 def _client(endpoint: str, service: str) -> Any:
-    return _make_client(endpoint, service)
-
-
-def _make_client(endpoint: str, service: str, **config: Any) -> Any:
     return boto3.session.Session().client(
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"max_attempts": 1}, max_pool_connections=20, **config),
+        config=Config(retries={"max_attempts": 1}, max_pool_connections=20),
     )
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from localcloud.s3 import undecided
@@ -64,24 +68,29 @@ def test_known_keys_of_a_condition_are_evaluated_and_the_others_left(condition, 
 
 
 def test_of_many_writers_that_must_be_first_one_is(cloud, bucket):
-    s3 = cloud.new_client("s3", request_checksum_calculation="when_required")
-    # The server has to compute the checksum of a long body between its look at the key and its write:
-    # without a lock the others look meanwhile.
-    s3.meta.events.register(
-        "before-sign.s3.PutObject",
-        lambda request, **_: request.headers.add_header("x-amz-sdk-checksum-algorithm", "CRC32"),
-    )
-    body = b"x" * 2_000_000
+    """Each sends all but the last byte, and then all send that at once.
 
-    def write(number: int) -> str:
-        try:
-            s3.put_object(Bucket=bucket, Key=f"key-{number // 8}", Body=body, IfNoneMatch="*")
-        except s3.exceptions.ClientError as error:
-            return str(error.response["Error"]["Code"])
-        return "written"
+    The checksum of a long body, which the server computes between its look at the key and its write, keeps
+    the window open: without a lock more than one gets through.
+    """
+    writers = 8
+    body = b"x" * 1_000_000
+    together = threading.Barrier(writers)
 
-    with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(write, range(8 * 3)))
+    def write(_: int) -> int:
+        address = urlsplit(cloud.endpoint)
+        with closing(HTTPConnection("127.0.0.1", address.port, timeout=30)) as connection:
+            connection.putrequest("PUT", f"/{bucket}/key")
+            connection.putheader("Content-Length", str(len(body)))
+            connection.putheader("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request")
+            connection.putheader("If-None-Match", "*")
+            connection.putheader("x-amz-sdk-checksum-algorithm", "CRC32")
+            connection.endheaders(body[:-1])
+            together.wait(timeout=30)
+            connection.send(body[-1:])
+            return connection.getresponse().status
 
-    for start in range(0, len(outcomes), 8):
-        assert sorted(outcomes[start : start + 8]) == ["PreconditionFailed"] * 7 + ["written"]
+    with ThreadPoolExecutor(writers) as pool:
+        statuses = list(pool.map(write, range(writers)))
+
+    assert sorted(statuses) == [200] + [412] * (writers - 1)
