@@ -1,0 +1,5 @@
+"""``python -m ingot.cli``: the same as the command ``ingot``."""
+
+from ingot.cli import main
+
+main()
