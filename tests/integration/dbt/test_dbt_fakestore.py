@@ -1,6 +1,5 @@
 """What the recorded shop looks like in silver and gold."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +12,7 @@ Recordings = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def shop(warehouse: Warehouse, recordings: Recordings) -> Iterator[Warehouse]:
+def shop(warehouse: Warehouse, recordings: Recordings) -> Warehouse:
     """The warehouse after one `dbt build`, tests and unit tests included, of one delivery of each stream."""
     bronze = Bronze(warehouse.connection)
     for stream in ("products", "users", "carts"):

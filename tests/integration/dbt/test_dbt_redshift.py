@@ -1,10 +1,9 @@
 """What dbt would send to Redshift, without one: a guard against what Redshift refuses."""
 
 import re
-import subprocess
 from pathlib import Path
 
-import pytest
+from tests.integration.dbt.warehouse import dbt_process
 
 REFUSED = {
     "DISTINCT ON": r"\bdistinct\s+on\b",
@@ -23,22 +22,16 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("as_increment", [False, True], ids=["full refresh", "increment"])
-def test_what_is_compiled_for_redshift_holds_nothing_that_redshift_refuses(
-    dbt_python: Path, tmp_path: Path, as_increment: bool
-) -> None:
-    project = Path(__file__).parents[3] / "dbt"
-    command = [dbt_python.with_name("dbt"), "--quiet", "compile", "--target", "redshift"]
-    command += ["--no-populate-cache", "--no-introspect", "--vars", f"as_increment: {str(as_increment).lower()}"]
-    command += ["--exclude", "resource_type:unit_test", "--project-dir", project, "--profiles-dir", project]
-    command += ["--target-path", tmp_path, "--log-path", tmp_path / "logs"]
-    compiled = subprocess.run(command, capture_output=True, text=True)
-    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+def test_what_is_compiled_for_redshift_holds_nothing_that_redshift_refuses(dbt_python: Path, tmp_path: Path) -> None:
+    with dbt_process(dbt_python, "redshift", tmp_path, {}) as dbt:
+        for as_increment in ("false", "true"):
+            offline = ["--no-populate-cache", "--no-introspect", "--vars", f"as_increment: {as_increment}"]
+            assert dbt("compile", "--exclude", "resource_type:unit_test", *offline) == []
 
-    models = {path.stem: path.read_text() for path in (tmp_path / "compiled").rglob("*.sql")}
-    assert {"products", "order_lines", "daily_sales"} <= models.keys()
-    assert ("changed left join" in models["products"]) is as_increment
-    for name, sql in models.items():
-        code = re.sub(r"--.*", "", sql).lower()
-        found = [feature for feature, pattern in REFUSED.items() if re.search(pattern, code)]
-        assert not found, f"{name}: {found}"
+            compiled = (tmp_path / "target" / "compiled").rglob("*.sql")
+            models = {path.stem: re.sub(r"--.*", "", path.read_text()).lower() for path in compiled}
+            assert {"products", "order_lines", "daily_sales"} <= models.keys()
+            assert ("changed left join" in models["products"]) is (as_increment == "true")
+            for name, sql in models.items():
+                found = [feature for feature, pattern in REFUSED.items() if re.search(pattern, sql)]
+                assert not found, f"{name} in the branch as_increment={as_increment}: {found}"

@@ -1,34 +1,66 @@
 """The warehouse of the tests: dbt to change it, queries to see it."""
 
 import json
+import os
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
+PROJECT = Path(__file__).parents[3] / "dbt"
 SILVER_AND_GOLD = """
     select table_schema || '.' || table_name from information_schema.tables
     where table_schema in ('silver', 'gold') order by 1
 """
 
 
+class Dbt:
+    """A dbt process that parses the project once and then takes commands."""
+
+    def __init__(self, process: subprocess.Popen[str], arguments: list[str]) -> None:
+        self._process = process
+        self._arguments = arguments
+
+    def __call__(self, *command: str) -> list[str]:
+        """Run a dbt command; what failed or warned."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([*command, *self._arguments]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "dbt's process ended; its last words are on standard error"
+        problems: list[str] = json.loads(answer)
+        return problems
+
+
+@contextmanager
+def dbt_process(python: Path, target: str, state: Path, environment: Mapping[str, str]) -> Iterator[Dbt]:
+    """A dbt process for a target, with its artifacts below `state`; it ends with the context."""
+    arguments = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", target]
+    arguments += ["--target-path", str(state / "target"), "--log-path", str(state / "logs")]
+    with subprocess.Popen(
+        [python, Path(__file__).with_name("dbt_session.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    ) as process:
+        try:
+            yield Dbt(process, arguments)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
 class Warehouse:
     """What dbt makes of bronze: run it, and look."""
 
-    def __init__(self, connection: psycopg.Connection[Any], dbt: subprocess.Popen[str], arguments: list[str]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], dbt: Dbt) -> None:
         self.connection = connection
-        self._dbt = dbt
-        self._arguments = arguments
-
-    def dbt(self, *command: str) -> list[str]:
-        """Run a dbt command; what failed or warned."""
-        assert self._dbt.stdin is not None
-        assert self._dbt.stdout is not None
-        self._dbt.stdin.write(json.dumps([*command, *self._arguments]) + "\n")
-        self._dbt.stdin.flush()
-        answer = self._dbt.stdout.readline()
-        assert answer, "dbt's process ended; its last words are on standard error"
-        return json.loads(answer)
+        self.dbt = dbt
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
