@@ -22,7 +22,7 @@ help: ## list these targets
 demo: setup manifest ## Fakestore API → Bronze → Parquet → Postgres → silver → gold, on this machine (SOURCE=live: the real API)
 	@$(PYTHON) -m laptop demo $(if $(SOURCE),--source $(SOURCE))
 
-test: setup manifest ## run every test (ARGS="-k name" for some)
+test: setup manifest .venv-datacontract/.made ## run every test (ARGS="-k name" for some)
 	@$(PYTHON) -m pytest $(ARGS)
 
 up: setup manifest ## start the services, deploy the stacks and leave everything running
@@ -50,6 +50,7 @@ lint: setup ## check style and types
 lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
 	$(UV) pip compile $(COMPILE) --constraints requirements/constraints-mwaa-3.3.1.txt requirements/airflow.in -o requirements/airflow.txt
 	$(UV) pip compile $(COMPILE) requirements/dbt.in -o requirements/dbt.txt
+	$(UV) pip compile $(COMPILE) requirements/datacontract.in -o requirements/datacontract.txt
 
 UV := .venv-uv/bin/uv
 COMPILE := --quiet --python-version 3.12 --generate-hashes --no-annotate --no-header
@@ -79,6 +80,11 @@ endef
 
 .venv-dbt/.made: requirements/dbt.txt | .venv-uv/.made
 	$(call environment,.venv-dbt,$$(grep -c == requirements/dbt.txt),requirements/dbt.txt)
+	@touch $@
+
+# Only tests need it: a tool of others that must accept our contracts.
+.venv-datacontract/.made: requirements/datacontract.txt | .venv-uv/.made
+	$(call environment,.venv-datacontract,$$(grep -c == requirements/datacontract.txt),requirements/datacontract.txt)
 	@touch $@
 
 .venv-node/.made-$(CDK_CLI):
