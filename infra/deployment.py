@@ -41,6 +41,12 @@ class Deployment:
         return cdk.RemovalPolicy.DESTROY if self.delete_data else cdk.RemovalPolicy.RETAIN
 
     @property
+    def lake_buckets(self) -> dict[str, str]:
+        """Purpose → name of the buckets that hold data and what jobs read."""
+        names = self.names
+        return {"bronze": names.bronze_bucket, "lake": names.lake_bucket, "artifacts": names.artifacts_bucket}
+
+    @property
     def log_retention(self) -> logs.RetentionDays:
         """How long logs are kept, as the CDK calls it."""
         return _RETENTION[self.settings.log_retention_days]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.deployment import Deployment
+from infra.settings import StorageClass
 
 _ABANDONED_UPLOAD_DAYS = 7
 
@@ -79,7 +82,7 @@ class DataBucket(Construct):
         self.bucket.node.add_dependency(access_logs)
 
 
-def _transitions(days: dict[str, int]) -> list[s3.LifecycleRule]:
+def _transitions(days: Mapping[StorageClass, int]) -> list[s3.LifecycleRule]:
     if not days:
         return []
     return [

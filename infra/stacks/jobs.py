@@ -45,11 +45,7 @@ class JobsStack(IngotStack):
             purpose: s3.Bucket.from_bucket_attributes(
                 self, purpose.capitalize(), bucket_name=bucket_name, encryption_key=key
             )
-            for purpose, bucket_name in (
-                ("bronze", names.bronze_bucket),
-                ("lake", names.lake_bucket),
-                ("artifacts", names.artifacts_bucket),
-            )
+            for purpose, bucket_name in deployment.lake_buckets.items()
         }
         code = build_code(deployment.build / "code", deployment.root)
         uploads = [

@@ -54,11 +54,7 @@ class LakeStack(IngotStack):
                 access_logs=self.access_logs,
                 tiered=purpose != "artifacts",
             ).bucket
-            for purpose, bucket_name in (
-                ("bronze", names.bronze_bucket),
-                ("lake", names.lake_bucket),
-                ("artifacts", names.artifacts_bucket),
-            )
+            for purpose, bucket_name in deployment.lake_buckets.items()
         }
         database = glue.CfnDatabase(
             self,
