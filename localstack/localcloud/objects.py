@@ -80,9 +80,11 @@ class ObjectStore:
             buckets = dict(self._waiting)
             seen: dict[tuple[int, dt.datetime], str] = {}
             for bucket in _buckets():
-                buckets[bucket.name] = [
-                    entry for key in _current_keys(bucket) if (entry := self._entry(self._folder, bucket, key, seen))
-                ]
+                entries = [self._entry(self._folder, bucket, key, seen) for key in _current_keys(bucket)]
+                # One that is there again but not yet restored still has what waits for it.
+                waiting = {entry["key"]: entry for entry in self._waiting.get(bucket.name, [])}
+                waiting.update((entry["key"], entry) for entry in entries if entry)
+                buckets[bucket.name] = list(waiting.values())
             self._hashed = seen
             text = json.dumps({"format": FORMAT, "buckets": buckets}, sort_keys=True)
             if text != self._written:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import urllib.request
 
 import pytest
+from localcloud.objects import FORMAT, ObjectStore
+from moto.s3.models import s3_backends
 
 ENCRYPTION = {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Fn::GetAtt": "Key.Arn"}}}
 STACK = {
@@ -110,3 +113,23 @@ def test_being_told_to_stop_saves_and_takes_the_ready_file_away(server, tmp_path
     assert cloud.process.returncode == 0
     assert [entry["key"] for entry in _saved(tmp_path / "state")["last-bucket"]] == ["key"]
     assert not (tmp_path / "state.ready.json").exists()
+
+
+def test_a_save_between_a_buckets_creation_and_its_restoration_loses_nothing(tmp_path):
+    content = b"waits"
+    digest = hashlib.sha256(content).hexdigest()
+    entry = {"key": "key", "sha256": digest, "headers": {}, "tags": {}, "storage_class": "STANDARD"}
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / digest).write_bytes(content)
+    (tmp_path / "index.json").write_text(json.dumps({"format": FORMAT, "buckets": {"created-bucket": [entry]}}))
+    store = ObjectStore(tmp_path)
+    backend = s3_backends["000000000000"]["aws"]
+    backend.create_bucket("created-bucket", "us-east-1")
+    backend.put_object("created-bucket", "new", b"new")
+    try:
+        store.save()
+    finally:
+        s3_backends.reset()
+
+    assert [item["key"] for item in _saved(tmp_path)["created-bucket"]] == ["key", "new"]
+    assert (tmp_path / "blobs" / digest).read_bytes() == content
