@@ -128,16 +128,17 @@ def read_manifest(store: ObjectStore, batch: Batch) -> Manifest:
     Raises:
         BatchMissing: it was never committed.
     """
-    manifest = find_manifest(store, batch)
-    if manifest is None:
+    try:
+        body = store.get(batch.manifest_key)
+    except BatchMissing as error:
         raise BatchMissing(
             "The batch was never committed.",
             source=batch.source,
             stream=batch.stream,
             batch=batch.id,
             hint="run extract for this interval first",
-        )
-    return manifest
+        ) from error
+    return _decode(body, batch.manifest_key)
 
 
 def list_manifests(store: ObjectStore, source: str, stream: str = "") -> Iterator[Manifest]:

@@ -62,11 +62,12 @@ class ObjectStore:
             return bytes(body)
 
     def find(self, key: str) -> bytes | None:
-        """An object's bytes, or None if there is no such object."""
-        try:
-            return self.get(key)
-        except BatchMissing:
-            return None
+        """An object's bytes, or None if there is no such object.
+
+        It lists before it reads: to a role that may list some prefixes only, S3 answers a read of what is not
+        there like one that is forbidden.
+        """
+        return self.get(key) if key in self.keys(key) else None
 
     def download(self, key: str, path: Path) -> None:
         """An object into a file."""
@@ -93,7 +94,7 @@ class ObjectStore:
                 raise ConfigurationError(
                     f"{where} is refused: {code}.",
                     key=key,
-                    hint="look at the job's role and its bucket arguments",
+                    hint="it does not exist (run the step before), or the job's role or bucket arguments are wrong",
                 ) from error
             raise StorageUnavailable(f"S3 failed on {where}: {code}.", key=key, hint="try again") from error
         except BotoCoreError as error:
