@@ -77,7 +77,7 @@ def _status(laptop: Laptop, console: Console) -> None:
         "cloud": laptop.cloud.url,
         "airflow-api-server": airflow.url,
     }
-    services = [laptop.postgres.service, laptop.source.service, laptop.cloud.service, *airflow.services]
+    services = [laptop.postgres.service, laptop.source.service, laptop.cloud.service, laptop.dbt, *airflow.services]
     for service in services:
         process = service.process()
         state = f"[green]up[/]   pid {process.pid:<8}" if process else "[dim]down[/]             "

@@ -23,6 +23,19 @@ PARTS = {
     "dag-processor": ["dag-processor"],
 }
 
+LOCAL_SETTINGS = '''\
+"""Airflow reads this as it starts. The scheduler's forks run the tasks: what all of them import, it imports once."""
+
+import sys
+
+if "scheduler" in sys.argv:
+    import airflow.providers.amazon.aws.operators.glue
+    import airflow.providers.amazon.aws.secrets.secrets_manager
+    import cosmos.airflow.task_group
+    import cosmos.operators.local
+    import cosmos.profiles
+'''
+
 
 class Airflow:
     """The three processes and their configuration, all of it environment variables."""
@@ -122,6 +135,9 @@ class Airflow:
         """
         self.dags.mkdir(parents=True, exist_ok=True)
         write_private(self.home.airflow / "passwords.json", json.dumps({USER: self.password}))
+        settings = self.home.airflow / "config" / "airflow_local_settings.py"
+        settings.parent.mkdir(exist_ok=True)
+        settings.write_text(LOCAL_SETTINGS)
         self._migrate()
         with ThreadPoolExecutor(len(PARTS)) as pool:
             started = list(pool.map(Service.start, self.services))

@@ -88,7 +88,7 @@ def cli(laptop: Laptop, *arguments: str) -> None:
         LaptopError: It fails.
     """
     done = subprocess.run(
-        [str(laptop.home.python), "-m", "ingot.cli", *arguments],
+        [str(laptop.home.python), "-c", "from ingot.cli import main; main()", *arguments],
         cwd=laptop.home.checkout,
         env=environment(laptop),
         check=False,

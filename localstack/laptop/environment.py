@@ -43,7 +43,7 @@ class Environment:
             "INGOT_WAREHOUSE_HOST": self.warehouse_host,
             "INGOT_WAREHOUSE_PORT": str(self.warehouse_port),
             **{f"INGOT_SOURCE_URL_{source}": url for source, url in self.source_urls.items()},
-            "DBT_EXECUTABLE": str(self.home.dbt),
+            "DBT_EXECUTABLE": str(self.home.dbt_command),
             "DO_NOT_TRACK": "1",
         }
 

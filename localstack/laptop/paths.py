@@ -74,5 +74,10 @@ class Home:
         return self.checkout / ".venv-dbt" / "bin" / "dbt"
 
     @property
+    def dbt_command(self) -> Path:
+        """The same dbt with its imports done beforehand: see ``dbt_server.py``."""
+        return self.folder / "bin" / "dbt"
+
+    @property
     def cdk(self) -> Path:
         return self.checkout / ".venv-node" / "node_modules" / ".bin" / "cdk"

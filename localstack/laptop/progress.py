@@ -69,6 +69,7 @@ class Step:
     on_detail: object = None
     _began: float = field(default_factory=time.monotonic)
     _said: float = field(default_factory=time.monotonic)
+    _last: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -82,8 +83,8 @@ class Step:
         if self.steps.console.is_terminal:
             return
         with self._lock:
-            if time.monotonic() - self._said < QUIET_SECONDS:
+            if time.monotonic() - self._said < QUIET_SECONDS or text == self._last:
                 return
-            self._said = time.monotonic()
+            self._said, self._last = time.monotonic(), text
         line = f"  {self.name}, {self.seconds:.0f} s: {escape(text[:100])}"
         self.steps.console.print(line, style="dim", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,6 +52,22 @@ class Laptop:
         )
 
     @cached_property
+    def dbt(self) -> Service:
+        """dbt with its imports done; nobody waits for it, as its client is dbt itself until it is up."""
+        server = self.home.checkout / "localstack/laptop/dbt_server.py"
+        python = self.home.dbt.with_name("python")
+        return Service(
+            home=self.home,
+            name="dbt",
+            command=[str(python), str(server), str(self._dbt_socket)],
+            env={"PYTHONPATH": ""},
+        )
+
+    @property
+    def _dbt_socket(self) -> Path:
+        return self.home.run / "dbt.sock"
+
+    @cached_property
     def environment(self) -> Environment:
         """What shells, jobs and Airflow find the services by."""
         return Environment(
@@ -70,6 +87,8 @@ class Laptop:
         if self.cloud.outdated():
             self.cloud.stop()  # e.g. --source live after recorded: its jobs would ask the wrong one
         write_private(self.home.env, self.environment.dotenv())
+        self._write_dbt_command()
+        self.dbt.start()
         parts = [self.postgres, self.cloud, *([] if self.live else [self.source])]
         with ThreadPoolExecutor(len(parts)) as pool:
             started = list(pool.map(lambda part: part.start(), parts))
@@ -77,7 +96,16 @@ class Laptop:
 
     def stop(self) -> list[str]:
         """Stop what runs, the databases last; returns what was stopped."""
-        return [part.service.name for part in (self.source, self.cloud, self.postgres) if part.stop()]
+        parts = (self.source, self.cloud, self.postgres)
+        return [*(["dbt"] if self.dbt.stop() else []), *(part.service.name for part in parts if part.stop())]
+
+    def _write_dbt_command(self) -> None:
+        command = self.home.dbt_command
+        command.parent.mkdir(exist_ok=True)
+        client = self.home.checkout / "localstack/laptop/dbt_client.py"
+        words = [self.home.dbt.with_name("python"), "-IS", client, self._dbt_socket, self.home.dbt]
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+        command.chmod(0o755)
 
 
 @dataclass(frozen=True, kw_only=True)

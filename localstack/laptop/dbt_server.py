@@ -1,0 +1,98 @@
+"""dbt with its imports done: a process that forks one dbt for each call (``dbt_client.py`` makes them).
+
+Half of the six seconds of a processor that a ``dbt build`` of one small model takes are imports, and an orchestrator
+starts dbt once a model. Every call still is a process of its own, with the arguments, variables, folder, input and
+outputs of its caller, and ends with dbt's exit code. Run by the interpreter of the dbt environment::
+
+    python dbt_server.py SOCKET
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+
+GRACE_SECONDS = 10.0
+"""Between asking a dbt whose caller is gone to cancel its queries and ending it."""
+
+
+def main(path: str) -> None:
+    """Serve calls on a Unix socket until ended."""
+    import dbt.adapters.postgres
+    import dbt.cli.main
+    import dbt.task.build  # noqa: F401
+
+    # Nothing of this is garbage, and looking for it would copy the pages that forks share.
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended forks need no burial
+    if os.path.exists(path):
+        os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        old = os.umask(0o177)  # for us alone
+        listener.bind(path)
+        os.umask(old)
+        listener.listen(64)
+        while True:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                os._exit(_call(connection))
+            connection.close()
+
+
+def _call(connection: socket.socket) -> int:
+    """Be the caller's dbt; the exit code goes back over the connection."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    header, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
+    size = struct.unpack("!I", header)[0]
+    with connection.makefile("rb", buffering=0) as stream:
+        body = b""
+        while len(body) < size:
+            body += stream.read(size - len(body))
+    request = json.loads(body)
+    for target, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    sys.argv = ["dbt", *request["arguments"]]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    threading.Thread(target=_end_with_caller, args=[connection], daemon=True).start()
+    code = _dbt()
+    atexit._run_exitfuncs()  # as the end of an interpreter would, but without taking this large one apart
+    sys.stdout.flush()
+    sys.stderr.flush()
+    connection.sendall(struct.pack("!i", code))
+    return code
+
+
+def _dbt() -> int:
+    from dbt.cli.main import cli
+
+    try:
+        cli()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _end_with_caller(connection: socket.socket) -> None:
+    """The caller says nothing more: that there is something to read means that it is gone."""
+    connection.recv(1)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(GRACE_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
