@@ -87,6 +87,12 @@ def test_changes_corrections_and_late_arrivals_reach_gold(warehouse: Warehouse, 
         (2, 4, 1),
     ]
 
+    # The older snapshot is delivered again without product 2: the price that it gave is taken back.
+    bronze.deliver("products", [product(1, "5.00")], batch="p.0", at=JANUARY)
+    assert warehouse.dbt("run") == []
+    assert lines() == [(1, 2, 3, Decimal("7.00")), (2, 2, 1, Decimal("7.00"))]
+    assert days() == {"2026-01-06": Decimal("21.00"), "2026-02-20": Decimal("7.00")}
+
     # An older version of order 2 comes late and is passed over; the batch comes again without order 1, which goes.
     bronze.deliver("carts", [cart(2, 1, "2026-02-20T00:00:00Z", p1=9)], batch="c.0", at=JANUARY)
     bronze.deliver("carts", [second], batch="c.1", at=MARCH)
