@@ -70,7 +70,6 @@ def test_bundle_json_holds_what_differs_between_environments(
         "job_prefix": "ingot-local",
         "poll_seconds": 1,
         "schedules": False,
-        "schedules": False,
         "warehouse_engine": "postgres",
     }
 

@@ -36,7 +36,7 @@ def test_a_job_ends_with_its_errors_verdict_in_one_line(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as exit_, verdicts():
         raise RejectRateExceeded("3 of\n20 records", hint="look")
     assert exit_.value.code == "TERMINAL RejectRateExceeded: 3 of 20 records Next: look"
-    with pytest.raises(SystemExit, match="^TRANSIENT SourceUnavailable: down$"), verdicts():
+    with pytest.raises(SystemExit, match=r"^TRANSIENT SourceUnavailable: down$"), verdicts():
         raise SourceUnavailable("down")
 
 

@@ -32,7 +32,7 @@ def test_the_interval_becomes_the_query_with_an_exclusive_end() -> None:
 def test_a_wrong_entry_is_refused_with_the_file(folder: Path, old: str, new: str) -> None:
     file = folder / "source.yaml"
     file.write_text(file.read_text().replace(old, new, 1))
-    with pytest.raises(ConfigurationError, match="source.yaml is no source"):
+    with pytest.raises(ConfigurationError, match=r"source\.yaml is no source"):
         load_source(folder)
 
 
