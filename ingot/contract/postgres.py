@@ -38,10 +38,12 @@ def create_table(contract: Contract, table: str) -> list[str]:
     what must not be null was refused at the gate.
     """
     types = column_types(contract) | {"_load_id": "bigint"}
+    key = ", ".join(quote(c.name) for c in contract.columns if c.path[0] in contract.primary_key)
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
     return [
         f"CREATE TABLE IF NOT EXISTS bronze.{quote(table)} ({columns})",
         *(f"ALTER TABLE bronze.{quote(table)} ADD COLUMN IF NOT EXISTS {quote(n)} {k}" for n, k in types.items()),
+        f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_key')} ON bronze.{quote(table)} ({key})",
         f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_batch')} ON bronze.{quote(table)} (_batch_id)",
         f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_load')} ON bronze.{quote(table)} (_load_id)",
     ]

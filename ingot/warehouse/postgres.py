@@ -169,10 +169,17 @@ class PostgresWarehouse:
         )
         # One load at a time into this table: load ids are dense, and in the order in which they become visible.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
-        connection.execute(sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(target), [manifest.batch_id])
-        row = connection.execute(sql.SQL("SELECT coalesce(max(_load_id), 0) + 1 FROM {}").format(target)).fetchone()
+        # Numbered before the batch's older rows go, and never again with a number that dbt may have seen.
+        row = connection.execute(
+            sql.SQL(
+                "SELECT greatest((SELECT max(_load_id) FROM {}), (SELECT max(load_id) FROM audit.batches "
+                "WHERE source = %s AND stream = %s), 0) + 1"
+            ).format(target),
+            [manifest.source, manifest.stream],
+        ).fetchone()
         assert row is not None
         load_id = row[0]
+        connection.execute(sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(target), [manifest.batch_id])
         inserted = connection.execute(
             sql.SQL("INSERT INTO {} ({}, _load_id) SELECT {}, %s FROM {}").format(
                 target, names, cast, sql.Identifier("bronze", incoming)

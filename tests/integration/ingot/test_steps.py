@@ -105,6 +105,25 @@ def test_loads_are_numbered_without_gaps_in_the_order_in_which_they_appear(world
     assert rows == [(1, 5), (2, 2)]
 
 
+def test_a_batch_that_comes_again_changed_gets_a_new_load_number_even_if_it_was_the_last(world: World) -> None:
+    import msgspec
+
+    from ingot.manifest import encode
+
+    batch = world.batch("carts")
+    manifest = world.run(batch)
+    world.bronze.put(batch.manifest_key, encode(msgspec.structs.replace(manifest, code_version="later")))
+    world.load(batch)
+    assert world.rows("select distinct _load_id, count(*) over () from bronze.fakestore_carts") == [(2, 7)]
+    # Come back empty, it leaves no number in the table; the next one is new all the same.
+    empty = msgspec.structs.replace(manifest, parts=(), accepted=0)
+    world.bronze.put(batch.manifest_key, encode(empty))
+    world.refine(batch)
+    world.load(batch)
+    world.run(world.batch("carts", "2020-01-01", "2020-02-01"))
+    assert world.rows("select distinct _load_id from bronze.fakestore_carts") == [(4,)]
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
