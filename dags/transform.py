@@ -84,6 +84,8 @@ def transform(bundle: Bundle) -> DAG:
                 load_method=LoadMode.DBT_MANIFEST,
                 test_behavior=TestBehavior.BUILD,
             ),
+            # Unit tests hold for the code, not for the data: they run where the code changes.
+            operator_args={"env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}, "append_env": True},
         )
     return dag
 

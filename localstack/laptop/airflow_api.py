@@ -54,6 +54,10 @@ class AirflowApi:
             transport=httpx.HTTPTransport(retries=3),
         )
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
     def dags(self) -> set[str]:
         """The DAGs that are parsed and not stale."""
         return {dag["dag_id"] for dag in self._get("/dags", limit=100)["dags"]}

@@ -103,7 +103,9 @@ def demo() -> Iterator[Demo]:
         printed = laptop_command(home, "demo")
         laptop = Laptop(home=Home(home))
         airflow = Airflow(laptop)
-        yield Demo(home, laptop, AirflowApi(airflow.url, USER, airflow.password), printed)
+        api = AirflowApi(airflow.url, USER, airflow.password)
+        yield Demo(home, laptop, api, printed)
+        api.close()
     finally:
         laptop_command(home, "clean")
 
