@@ -23,6 +23,16 @@ PARTS = {
     "dag-processor": ["dag-processor"],
 }
 
+SECRETS = {
+    "connections_prefix": f"ingot/{ENVIRONMENT}",
+    "variables_prefix": None,
+    "config_prefix": None,
+    "sep": "/",
+    # RDS's own secrets name the database so.
+    "extra_conn_words": {"schema": ["dbname"]},
+}
+"""The arguments of Airflow's Secrets Manager backend; an environment of MWAA takes the same."""
+
 LOCAL_SETTINGS = '''\
 """Airflow reads this as it starts. The scheduler's forks run the tasks: what all of them import, it imports once."""
 
@@ -100,17 +110,9 @@ class Airflow:
             "DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
             "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "150",
-            # Connections come from Secrets Manager, as on MWAA. RDS's own secrets name the database "dbname".
+            # Connections come from Secrets Manager, as on MWAA.
             "SECRETS__BACKEND": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
-            "SECRETS__BACKEND_KWARGS": json.dumps(
-                {
-                    "connections_prefix": f"ingot/{ENVIRONMENT}",
-                    "variables_prefix": None,
-                    "config_prefix": None,
-                    "sep": "/",
-                    "extra_conn_words": {"schema": ["dbname"]},
-                }
-            ),
+            "SECRETS__BACKEND_KWARGS": json.dumps(SECRETS),
             "LOGGING__REMOTE_LOGGING": "False",
             "OPENLINEAGE__DISABLED": "True",
             "COSMOS__ENABLE_TELEMETRY": "False",

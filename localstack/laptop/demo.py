@@ -28,11 +28,13 @@ RUN_SECONDS: Final = 600
 """How long a run may take before the demo gives up."""
 
 SHOWN: Final = (
-    ("sql", "select * from gold.category_revenue"),
-    ("sql", "select * from gold.daily_sales"),
+    ("sql", "select order_date, orders, units, revenue, average_order_value from gold.daily_sales order by 1"),
+    ("sql", "select category, orders, units, revenue, revenue_share from gold.category_revenue order by revenue desc"),
+    ("sql", "select product_id, title, units, revenue from gold.product_performance order by revenue desc limit 5"),
+    ("sql", "select user_id, orders, units, revenue from gold.customer_activity order by revenue desc limit 5"),
     ("batches",),
 )
-"""What the CLI prints at the end."""
+"""What the CLI prints at the end: the gold tables, and the batches that they were made of."""
 
 WHERE_NEXT: Final = """
 From the API to gold tables in {seconds:.0f} seconds. Where to look next:
