@@ -73,9 +73,11 @@ define environment
 	@$(UV) pip sync --quiet --python $(1) --require-hashes --compile-bytecode $(3)
 endef
 
-.venv/.made: requirements/airflow.txt pyproject.toml | .venv-uv/.made
+.venv/.made: requirements/airflow.txt | .venv-uv/.made
 	$(call environment,.venv,$$(grep -c == requirements/airflow.txt),requirements/airflow.txt)
-	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	@echo "$(CURDIR)" > .venv/lib/python3.12/site-packages/ingot-checkout.pth
+	@printf '#!%s\nfrom ingot.cli import main\n\nmain()\n' "$(CURDIR)/.venv/bin/python" > .venv/bin/ingot
+	@chmod +x .venv/bin/ingot
 	@touch $@
 
 .venv-dbt/.made: requirements/dbt.txt | .venv-uv/.made
