@@ -90,7 +90,7 @@ endef
 	@touch $@
 
 .venv-node/.made-$(CDK_CLI):
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null || \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null || \
 	    { echo "The CDK's command line needs Node 20 or newer; there is $$(node --version 2>/dev/null || echo none). Install it, then make setup." >&2; exit 1; }
 	@echo ".venv-node: aws-cdk $(CDK_CLI)"
 	@npm install --prefix .venv-node --no-package-lock --no-fund --no-audit --loglevel error aws-cdk@$(CDK_CLI)
