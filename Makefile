@@ -73,11 +73,9 @@ define environment
 	@$(UV) pip sync --quiet --python $(1) --require-hashes --compile-bytecode $(3)
 endef
 
-.venv/.made: requirements/airflow.txt | .venv-uv/.made
+.venv/.made: requirements/airflow.txt pyproject.toml | .venv-uv/.made
 	$(call environment,.venv,$$(grep -c == requirements/airflow.txt),requirements/airflow.txt)
-	@echo "$(CURDIR)" > .venv/lib/python3.12/site-packages/ingot-checkout.pth
-	@printf '#!%s\nfrom ingot.cli import main\n\nmain()\n' "$(CURDIR)/.venv/bin/python" > .venv/bin/ingot
-	@chmod +x .venv/bin/ingot
+	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-dbt/.made: requirements/dbt.txt | .venv-uv/.made
@@ -93,7 +91,7 @@ endef
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null || \
 	    { echo "The CDK's command line needs Node 20 or newer; there is $$(node --version 2>/dev/null || echo none). Install it, then make setup." >&2; exit 1; }
 	@echo ".venv-node: aws-cdk $(CDK_CLI)"
-	@npm install --prefix .venv-node --no-package-lock --no-fund --no-audit --loglevel error aws-cdk@$(CDK_CLI)
+	@npm install --prefix .venv-node --no-package-lock --no-fund --no-audit --no-update-notifier --loglevel error aws-cdk@$(CDK_CLI)
 	@touch $@
 
 dbt/target/manifest.json: $(DBT_FILES) | .venv-dbt/.made
