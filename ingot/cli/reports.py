@@ -9,11 +9,11 @@ from ingot.warehouse.base import Table
 _STATES = ("RUNNING", "FAILED", "COMMITTED", "LOADED")
 
 _BATCHES = """
-    SELECT batch_id, state, accepted, rejected, bytes, seconds AS extract_seconds,
+    SELECT batch_id, state, accepted, rejected,
         (SELECT sum(seconds) FROM audit.attempts a
-         WHERE a.batch_id = b.batch_id AND a.step <> 'extract' AND a.state = 'SUCCEEDED'
-           AND a.started_at <= b.loaded_at) AS refine_and_load_seconds,
-        as_of, loaded_at, reason
+         WHERE a.batch_id = b.batch_id AND a.state = 'SUCCEEDED'
+           AND (b.loaded_at IS NULL OR a.started_at <= b.loaded_at)) AS seconds,
+        loaded_at, reason
     FROM audit.batches b
     {where}
     ORDER BY coalesce(loaded_at, committed_at) DESC NULLS FIRST, batch_id

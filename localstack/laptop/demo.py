@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from collections import Counter
@@ -62,7 +63,7 @@ def demo(laptop: Laptop) -> None:
     console = steps.console
     console.print()
     for command in SHOWN:
-        console.print(f"[bold]ingot {command[0]}[/] {' '.join(command[1:])}")
+        console.print(f"\n$ ingot {shlex.join(command)}", style="bold", markup=False, soft_wrap=True)
         cli(laptop, *command)
     console.print(WHERE_NEXT.format(seconds=time.monotonic() - began, airflow=airflow, laptop=laptop), soft_wrap=True)
     console.print(f"Runs: {INGEST} {ingest.run_id}; {TRANSFORM} {transform.run_id}", style="dim", soft_wrap=True)
