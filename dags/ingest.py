@@ -15,9 +15,12 @@ from ingot_interval import PARAMS, macros
 
 STEPS = ("extract", "refine", "load")
 
-RUN_ARGUMENTS = {
+INTERVAL_ARGUMENTS = {
     "--interval_start": "{{ interval_start(dag_run, params) }}",
     "--interval_end": "{{ interval_end(dag_run, params) }}",
+}
+RUN_ARGUMENTS = {
+    **INTERVAL_ARGUMENTS,
     # The time that the run stands for, not the time it happens to be: a retry writes the same rows.
     "--as_of": "{{ iso(dag_run.run_after) }}",
 }
@@ -50,6 +53,8 @@ def ingest(source: Source, bundle: Bundle) -> DAG:
         audit = GlueStepOperator(
             task_id="audit",
             job_name=bundle.job(source.name, "audit"),
+            # All steps of this interval are over then: one that left no end was killed.
+            script_args=INTERVAL_ARGUMENTS,
             job_poll_interval=bundle.poll_seconds,
             # The audit tells of failed batches too, so it runs whatever happened to the streams...
             trigger_rule="all_done",

@@ -4,17 +4,19 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
+from ingot.batch import parse_time
 from ingot.job import report, verdicts
 from ingot.steps import audit
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse, read_endpoint
 
-args = getResolvedOptions(sys.argv, ["source", "bronze_bucket", "warehouse_secret"])
+args = getResolvedOptions(sys.argv, ["source", "interval_start", "interval_end", "bronze_bucket", "warehouse_secret"])
 
 with verdicts():
     audited = audit(
         args["source"],
         bronze=ObjectStore(args["bronze_bucket"]),
         warehouse=load_warehouse(read_endpoint(args["warehouse_secret"])),
+        over=(parse_time(args["interval_start"]), parse_time(args["interval_end"])),
     )
     report("audit", source=args["source"], attempts=audited.attempts, batches=audited.batches)

@@ -47,6 +47,12 @@ class Attempt(msgspec.Struct, kw_only=True):
     rejected: int | None = None
     rejects_key: str | None = None
 
+    def end_if_running(self) -> None:
+        """Say what is to be said of an attempt that left no end, though it is over."""
+        if self.state == "RUNNING":
+            self.state, self.error, self.transient = "FAILED", "Killed", True
+            self.reason = "It ended without a word: killed, or its machine was lost."
+
 
 @contextmanager
 def attempt(store: ObjectStore, batch: Batch, step: str) -> Iterator[Attempt]:

@@ -27,11 +27,13 @@ class PartWriter:
     Args:
         store: the Bronze bucket.
         key: makes a part's key from its number and the hash of its content.
+        whole: put everything into one object, however large.
     """
 
-    def __init__(self, store: ObjectStore, key: Callable[[int, str], str]) -> None:
+    def __init__(self, store: ObjectStore, key: Callable[[int, str], str], *, whole: bool = False) -> None:
         self._store = store
         self._key = key
+        self._whole = whole
         self.parts: list[Part] = []
         self._begin()
 
@@ -42,7 +44,7 @@ class PartWriter:
             self._records += 1
             if len(self._lines) == 10_000:
                 self._compress()
-                if self._buffer.tell() >= _PART_STORED_BYTES or self._records >= _PART_RECORDS:
+                if not self._whole and (self._buffer.tell() >= _PART_STORED_BYTES or self._records >= _PART_RECORDS):
                     self._flush()
 
     def close(self) -> tuple[Part, ...]:
@@ -87,7 +89,7 @@ def write_rejects(store: ObjectStore, batch: Batch, refused: list[Refusal]) -> P
     """Put refused records into the quarantine: one JSON object each, with every violation."""
     if not refused:
         return None
-    writer = PartWriter(store, lambda _, sha256: batch.rejects_key(sha256))
+    writer = PartWriter(store, lambda _, sha256: batch.rejects_key(sha256), whole=True)
     writer.write(_reject_line(refusal) for refusal in refused)
     return writer.close()[0]
 

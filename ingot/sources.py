@@ -5,8 +5,9 @@ A source is read from a folder or, by the jobs, from the artifacts bucket: the s
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from string import Formatter
 from typing import Literal
 from urllib.parse import urlparse
 
@@ -69,11 +70,23 @@ class Stream(msgspec.Struct, frozen=True):
     contract: Contract
 
     def query(self, interval_start: datetime, interval_end: datetime) -> dict[str, str]:
-        """The query parameters of one batch."""
-        return {
-            name: template.format(interval_start=interval_start, interval_end=interval_end)
-            for name, template in self.params.items()
-        }
+        """The query parameters of one batch.
+
+        Raises:
+            ConfigurationError: a parameter cannot say a bound exactly (a date, for an interval of hours): the
+                batch would hold other records than its name says.
+        """
+        moments = {"interval_start": interval_start, "interval_end": interval_end}
+        for name, template in self.params.items():
+            for _, bound, form, _ in Formatter().parse(template):
+                if bound and form and not _says(moments[bound], form):
+                    raise ConfigurationError(
+                        f"The parameter {name} of stream {self.name} cannot say {moments[bound].isoformat()}.",
+                        source=self.source,
+                        stream=self.name,
+                        hint="choose an interval that begins and ends where the source can cut: at midnight UTC",
+                    )
+        return {name: template.format(**moments) for name, template in self.params.items()}
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -148,6 +161,10 @@ def load_sources(folder: str | Path) -> dict[str, Source]:
             raise ConfigurationError(f"{file} calls itself {source.name!r}.", hint="name it as its folder")
         sources[source.name] = source
     return sources
+
+
+def _says(moment: datetime, form: str) -> bool:
+    return datetime.strptime(moment.strftime(form), form).replace(tzinfo=UTC) == moment
 
 
 def _read(location: str, file: str) -> str:

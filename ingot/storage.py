@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -86,8 +87,10 @@ class ObjectStore:
         where = f"s3://{self.bucket}/{key}"
         try:
             yield
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
+        except (ClientError, Boto3Error) as error:
+            # Transfers of files wrap what S3 answered in errors of their own.
+            answer = error if isinstance(error, ClientError) else error.__context__
+            code = answer.response["Error"]["Code"] if isinstance(answer, ClientError) else type(error).__name__
             if code in _MISSING:
                 raise BatchMissing(f"{where} does not exist.", key=key, hint="run the step before") from error
             if code in _OURS:

@@ -31,6 +31,6 @@ def arrow_type(prop: Property) -> pa.DataType:
             assert prop.items is not None
             return pa.list_(arrow_type(prop.items))
         case "object":
-            return pa.struct([pa.field(column_name(p), arrow_type(p)) for p in prop.properties])
+            return pa.struct([pa.field(column_name(p), arrow_type(p)) for p in prop.open_properties])
         case other:
             return _PLAIN[other]

@@ -38,7 +38,7 @@ def hive_type(prop: Property) -> str:
             assert prop.items is not None
             return f"array<{hive_type(prop.items)}>"
         case "object":
-            inner = ",".join(f"{column_name(p)}:{hive_type(p)}" for p in prop.properties)
+            inner = ",".join(f"{column_name(p)}:{hive_type(p)}" for p in prop.open_properties)
             return f"struct<{inner}>"
         case other:
             return other

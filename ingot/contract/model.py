@@ -53,6 +53,11 @@ class Property(msgspec.Struct, frozen=True, rename="camel"):
     properties: tuple[Property, ...] = ()
     items: Property | None = None
 
+    @property
+    def open_properties(self) -> tuple[Property, ...]:
+        """Its fields without the secret ones: what there is behind the gate."""
+        return tuple(p for p in self.properties if p.classification != "secret")
+
 
 class _Custom(msgspec.Struct, frozen=True):
     property: str
@@ -228,6 +233,8 @@ def _check(prop: Property, origin: str) -> None:
         raise _wrong(origin, f"{where} is an object without properties")
     if prop.logical_type == "array" and prop.items is None:
         raise _wrong(origin, f"{where} is an array without items")
+    if prop.items is not None and prop.items.logical_type in ("number", "array"):
+        raise _wrong(origin, f"{where}: arrays of numbers and of arrays are not supported; use an array of objects")
     if prop.logical_type == "number":
         shape = decimal_shape(prop)
         if shape is None and prop.physical_type.lower() not in ("double", "double precision", "float8"):

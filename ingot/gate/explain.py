@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ _RULES = (  # a part of msgspec's message, and the rule that it means; the first
     (">=", "minimum"),
     ("<=", "maximum"),
 )
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 _MOST = 50  # violations listed for one record; a 100 MiB record of errors helps nobody
 
 
@@ -60,7 +63,7 @@ class Explainer:
             msgspec.json.decode(raw)
             json.loads(raw, object_pairs_hook=_no_duplicates)
         except _Duplicate as error:
-            return [Violation("$", "duplicate_key", f"The key `{error}` stands twice in one object")], []
+            return [Violation("$", "duplicate_key", f"The key {error} stands twice in one object")], []
         except UnicodeDecodeError:
             return [Violation("$", "encoding", "Not UTF-8")], []
         except RecursionError:
@@ -135,6 +138,8 @@ class Explainer:
             rule = next((rule for part, rule in _RULES if part in message), "format")
             yield Violation(where, rule, message)
             return
+        if isinstance(value, datetime) and not _EARLIEST <= value <= _LATEST:
+            yield Violation(where, "range", "Expected a year from 1 to 9999 in UTC")
         if isinstance(value, str) and "\x00" in value:
             yield Violation(where, "nul", "Holds a NUL character, which no warehouse stores")
 
@@ -147,7 +152,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
-            raise _Duplicate(name[:64])
+            raise _Duplicate(json.dumps(name[:64]))  # escaped: a name may hold anything
         seen.add(name)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SEPARATORS = re.compile(r"[\W_]+")
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Redactor:
-    """Cuts keys of given names out of a record, wherever they stand in it.
+    """Cuts keys of given names out of a record, wherever they stand in it and however they are spelt.
 
-    By name and not by path: a source that moves ``password`` into another object must not leak it.
+    By name and not by path, and without regard to case and separators: a source that moves ``password`` into
+    another object, calls it ``Pass_Word`` or hides it in a string of JSON must not leak it.
     """
 
     def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
-        self._needles = tuple(name.encode() for name in names)
+        self._names = frozenset(map(_plain, names))
 
     @property
     def active(self) -> bool:
@@ -27,26 +30,43 @@ class Redactor:
         """The record without its secrets.
 
         Raises:
-            ValueError: it is not JSON, so that nobody can say where a secret begins or ends.
+            ValueError: it is not a JSON object, so that nobody can say where a secret begins or ends.
             RecursionError: it is nested too deeply to be walked.
         """
         if not self._names:
             return raw
         msgspec.json.decode(raw)  # all of it, since the parts below are only skipped over
+        _OBJECT.decode(raw)
         return self._cut(raw)
 
     def _cut(self, raw: bytes) -> bytes:
-        # A key may be spelt with escapes ("p\u0061ssword"): a backslash is reason enough to look inside.
-        if b"\\" not in raw and not any(needle in raw for needle in self._needles):
-            return raw
-        first = raw[:1]
-        if first == b"{":
-            kept = {
-                name: msgspec.Raw(self._cut(bytes(value)))
-                for name, value in _OBJECT.decode(raw).items()
-                if name not in self._names
-            }
-            return msgspec.json.encode(kept)
-        if first == b"[":
-            return msgspec.json.encode([msgspec.Raw(self._cut(bytes(item))) for item in _ARRAY.decode(raw)])
+        match raw[:1]:
+            case b"{":
+                members = _OBJECT.decode(raw)
+                kept = {n: self._cut(bytes(v)) for n, v in members.items() if _plain(n) not in self._names}
+                if len(kept) == len(members) and all(kept[n] == bytes(members[n]) for n in kept):
+                    return raw
+                return msgspec.json.encode({n: msgspec.Raw(v) for n, v in kept.items()})
+            case b"[":
+                items = [bytes(item) for item in _ARRAY.decode(raw)]
+                cut = [self._cut(item) for item in items]
+                return raw if cut == items else msgspec.json.encode([msgspec.Raw(item) for item in cut])
+            case b'"':
+                return self._cut_text(raw)
         return raw
+
+    def _cut_text(self, raw: bytes) -> bytes:
+        text = msgspec.json.decode(raw).encode()
+        if text.lstrip()[:1] not in (b"{", b"["):
+            return raw
+        try:
+            msgspec.json.decode(text)
+        except ValueError:
+            return raw
+        inner = text.strip()
+        cut = self._cut(inner)
+        return raw if cut == inner else msgspec.json.encode(cut.decode())
+
+
+def _plain(name: str) -> str:
+    return _SEPARATORS.sub("", name).casefold()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -46,7 +46,13 @@ def record_type(properties: tuple[Property, ...], tolerated: Tolerated, path: Pa
     namespace = {"__post_init__": _decimal_check(decimals)} if decimals else {}
     name = "_".join(part for part in ("record", *path) if part.isidentifier())
     return msgspec.defstruct(
-        name, required_first, rename=rename, forbid_unknown_fields=True, namespace=namespace, gc=False
+        name,
+        required_first,
+        rename=rename,
+        forbid_unknown_fields=True,
+        omit_defaults=True,  # encoded again, a record has each key once that was there: the gate counts them
+        namespace=namespace,
+        gc=False,
     )
 
 
@@ -87,7 +93,7 @@ def decimal_fault(prop: Property, raw: bytes) -> tuple[str, str] | None:
     if not _NUMBER.fullmatch(raw):
         return "type", f"Expected `number`, got `{json_type(raw)}`"
     value = Decimal(raw.decode())
-    _, digits, exponent = value.normalize().as_tuple()
+    _, digits, exponent = value.normalize(Context(prec=len(raw))).as_tuple()
     assert isinstance(exponent, int)
     if -exponent > scale:
         return "scale", f"Expected at most {scale} digits after the point"

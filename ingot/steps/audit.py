@@ -6,6 +6,7 @@ It runs after the other steps, whether they succeeded or not, and reads only wha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -26,13 +27,22 @@ class Audited:
     batches: int
 
 
-def audit(source: str, *, bronze: ObjectStore, warehouse: Warehouse) -> Audited:
-    """Bring the audit tables up to date with one source's attempts, manifests and quarantine."""
+def audit(
+    source: str, *, bronze: ObjectStore, warehouse: Warehouse, over: tuple[datetime, datetime] | None = None
+) -> Audited:
+    """Bring the audit tables up to date with one source's attempts, manifests and quarantine.
+
+    Args:
+        over: an interval whose steps have all ended, as the orchestrator knows: an attempt at it that has no end
+            was killed. (A later attempt, or two hours, say so too.)
+    """
     known = warehouse.known_attempts(source)
     attempts: dict[str, Attempt] = {}
     for key in bronze.keys(attempts_prefix(source)):
         if key not in known:
             attempts[key] = msgspec.json.decode(bronze.get(key), type=Attempt)
+            if over == (attempts[key].interval_start, attempts[key].interval_end):
+                attempts[key].end_if_running()
     batches = {
         Batch(source=a.source, stream=a.stream, interval_start=a.interval_start, interval_end=a.interval_end)
         for a in attempts.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -11,6 +12,8 @@ from ingot.attempt import Attempt
 from ingot.manifest import Manifest, encode
 
 Connection = psycopg.Connection[Any]
+LONGEST_RUN = timedelta(hours=2)
+"""An attempt that began longer ago and has no end was killed: the jobs' own limit is one hour."""
 
 _COMMITTED = """
     INSERT INTO audit.batches AS known (
@@ -91,7 +94,7 @@ def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None
             [
                 (
                     key, a.batch_id, a.source, a.stream, a.step, a.state, a.started_at, a.ended_at, a.seconds,
-                    a.error, a.reason, a.transient,
+                    a.error, _text(a.reason, 1000), a.transient,
                 )
                 for key, a in attempts.items()
             ],
@@ -99,9 +102,10 @@ def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None
     connection.execute(
         "UPDATE audit.attempts SET state = 'FAILED', error = 'Killed', "
         "reason = 'It ended without a word: killed, or its machine was lost.', transient = true "
-        "WHERE state = 'RUNNING' AND EXISTS (SELECT 1 FROM audit.attempts later WHERE "
-        "later.batch_id = attempts.batch_id AND later.step = attempts.step AND "
-        "later.started_at > attempts.started_at)"
+        "WHERE state = 'RUNNING' AND (started_at < now() - %s OR EXISTS (SELECT 1 FROM audit.attempts later "
+        "WHERE later.batch_id = attempts.batch_id AND later.step = attempts.step AND "
+        "later.started_at > attempts.started_at))",
+        [LONGEST_RUN],
     )
 
 
@@ -132,6 +136,11 @@ def write_states(connection: Connection, touched: dict[str, Attempt]) -> None:
         )
 
 
+def _text(text: str | None, length: int) -> str | None:
+    # One NUL in a reason, which Postgres takes in no text, would stop the audit for ever.
+    return None if text is None else text.replace("\x00", "\ufffd")[:length]
+
+
 def write_rejects(connection: Connection, rejects: dict[str, list[dict[str, Any]]]) -> None:
     """One row a violation; an object of the quarantine is replaced as a whole."""
     for key, records in rejects.items():
@@ -141,7 +150,7 @@ def write_rejects(connection: Connection, rejects: dict[str, list[dict[str, Any]
             cursor.executemany(
                 "INSERT INTO audit.rejects VALUES (%s, %s, %s, %s, %s, %s, %s)",
                 [
-                    (key, batch_id, r["position"], r["key"], v["path"][:512], v["rule"], v["reason"][:512])
+                    (key, batch_id, r["position"], r["key"], _text(v["path"], 512), v["rule"], _text(v["reason"], 512))
                     for r in records
                     for v in r["violations"]
                 ],

@@ -38,7 +38,7 @@ class Warehouse(Protocol):
         ...
 
     def known_attempts(self, source: str) -> set[str]:
-        """The keys of the attempts of a source that ended and are in ``audit.attempts``."""
+        """The keys of the attempts of a source whose end is known to ``audit.attempts``."""
         ...
 
     def record(

@@ -61,7 +61,7 @@ class PostgresWarehouse:
         with self._connect() as connection:
             self._set_up(connection, [])
             rows = connection.execute(
-                "SELECT attempt_key FROM audit.attempts WHERE source = %s AND state <> 'RUNNING'", [source]
+                "SELECT attempt_key FROM audit.attempts WHERE source = %s AND ended_at IS NOT NULL", [source]
             )
             return {key for (key,) in rows}
 
@@ -163,10 +163,7 @@ class PostgresWarehouse:
     ) -> None:
         target = sql.Identifier("bronze", table)
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        cast = sql.SQL(", ").join(
-            sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(kind))
-            for name, kind in self._types(connection, table, columns).items()
-        )
+        selected = sql.SQL(", ").join(self._selected(connection, table, incoming, columns))
         # One load at a time into this table: load ids are dense, and in the order in which they become visible.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
         # Numbered before the batch's older rows go, and never again with a number that dbt may have seen.
@@ -182,7 +179,7 @@ class PostgresWarehouse:
         connection.execute(sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(target), [manifest.batch_id])
         inserted = connection.execute(
             sql.SQL("INSERT INTO {} ({}, _load_id) SELECT {}, %s FROM {}").format(
-                target, names, cast, sql.Identifier("bronze", incoming)
+                target, names, selected, sql.Identifier("bronze", incoming)
             ),
             [load_id],
         ).rowcount
@@ -195,14 +192,30 @@ class PostgresWarehouse:
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("bronze", incoming)))
         audit.write_loaded(connection, manifest, load_id)
 
-    def _types(self, connection: psycopg.Connection[Any], table: str, columns: list[str]) -> dict[str, str]:
+    def _selected(
+        self, connection: psycopg.Connection[Any], table: str, incoming: str, columns: list[str]
+    ) -> Iterator[sql.Composable]:
+        # Between other types Postgres would cut strings and round numbers without a word: they must be the same.
+        there, arriving = self._types(connection, table), self._types(connection, incoming)
+        for name in columns:
+            if there[name] == "jsonb":
+                yield sql.SQL("{}::jsonb").format(sql.Identifier(name))
+            elif there[name] == arriving[name]:
+                yield sql.Identifier(name)
+            else:
+                raise IntegrityError(
+                    f"Column {name} of bronze.{table} is {there[name]}, the contract says {arriving[name]}.",
+                    hint=f"drop dbt's view of it, ALTER TABLE bronze.{table} ALTER COLUMN {name} "
+                    f"TYPE {arriving[name]}, and run the load again; dbt makes its view anew",
+                )
+
+    def _types(self, connection: psycopg.Connection[Any], table: str) -> dict[str, str]:
         rows = connection.execute(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
             [f"bronze.{quote(table)}"],
         ).fetchall()
-        types = dict(rows)
-        return {name: types[name] for name in columns}
+        return dict(rows)
 
 
 def manifest_sha256(manifest: Manifest) -> str:

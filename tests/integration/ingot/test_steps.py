@@ -6,6 +6,7 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -13,9 +14,11 @@ import pytest
 
 from ingot.attempt import list_attempts
 from ingot.bronze import read_lines, read_reject_object
+from ingot.contract import Contract
 from ingot.contract.arrow import arrow_schema
 from ingot.errors import BatchMissing, IntegrityError, PayloadBroken, RejectRateExceeded, SourceUnavailable
 from ingot.manifest import find_manifest, read_manifest
+from ingot.steps import audit, load, refine
 
 if TYPE_CHECKING:
     from .conftest import World
@@ -254,6 +257,80 @@ def test_an_attempt_that_was_killed_shows_and_is_failed_once_a_later_one_began(w
     ]
     assert world.rows("select state from audit.batches") == [("COMMITTED",)]
     assert manifest.accepted == 7
+
+
+def test_a_killed_attempt_is_failed_once_the_orchestrator_says_that_the_interval_is_over(world: World) -> None:
+    import msgspec
+
+    batch = world.batch("carts")
+    world.recorded.misbehave("/carts", status=502)
+    with pytest.raises(SourceUnavailable):
+        world.extract(batch)
+    (attempt,) = list_attempts(world.bronze, "fakestore", "carts")
+    (key,) = world.bronze.keys("attempts/")
+    left = msgspec.structs.replace(attempt, state="RUNNING", ended_at=None, error=None, reason=None)
+    world.bronze.put(key, msgspec.json.encode(left))
+    world.audit()
+    assert world.rows("select state from audit.batches") == [("RUNNING",)]
+    audit("fakestore", bronze=world.bronze, warehouse=world.warehouse, over=(batch.interval_start, batch.interval_end))
+    assert world.rows("select state, error from audit.batches") == [("FAILED", "Killed")]
+    # It was alive after all: what it says at its end counts.
+    world.bronze.put(key, msgspec.json.encode(attempt))
+    world.audit()
+    assert world.rows("select state, error from audit.batches") == [("FAILED", "SourceUnavailable")]
+
+
+def test_a_column_that_the_contract_widened_is_never_cut_to_the_old_size(world: World) -> None:
+    batch = world.batch("products")
+    world.run(batch)
+    contract = world.source.stream("products").contract
+    wider = with_physical_type(contract, "price", "decimal(12,4)")
+    later = world.batch("products", "2020-04-01", "2020-05-01")
+    world.extract(later)
+    refine(later, contract=wider, bronze=world.bronze, lake=world.lake)
+    with pytest.raises(IntegrityError, match=r"price .*numeric\(10,2\), the contract says numeric\(12,4\).*ALTER"):
+        load(later, contract=wider, bronze=world.bronze, lake=world.lake, warehouse=world.warehouse)
+    assert world.rows("select count(*) from bronze.fakestore_products") == [(20,)]
+
+
+def with_physical_type(contract: Contract, name: str, physical: str) -> Contract:
+    import msgspec
+
+    changed = tuple(
+        msgspec.structs.replace(p, physical_type=physical) if p.name == name else p for p in contract.properties
+    )
+    return msgspec.structs.replace(contract, properties=changed)
+
+
+def test_a_refused_record_with_a_nul_in_its_keys_does_not_stop_the_audit(world: World) -> None:
+    cart = b'{"a\\u0000":1,"a\\u0000":2}'
+    world.recorded.misbehave("/products", raw_record={"id": 1, "raw": cart.decode()})
+    assert world.run(world.batch("products")).rejected == 1
+    world.audit()
+    assert world.rows("select rule from audit.rejects") == [("duplicate_key",)]
+
+
+def test_all_refused_records_are_in_the_object_that_the_manifest_names(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingot import bronze
+    from ingot.gate import Refusal, Violation
+
+    monkeypatch.setattr(bronze, "_PART_RECORDS", 10_000)
+    refused = [Refusal(i, str(i), [Violation("$", "type", "x")], b"{}", None) for i in range(25_000)]
+    part = bronze.write_rejects(world.bronze, world.batch("carts"), refused)
+    assert part is not None
+    assert len(read_reject_object(world.bronze, part.key)) == part.records == 25_000
+
+
+def test_an_object_that_cannot_be_written_from_a_file_is_our_error(world: World, tmp_path: Path) -> None:
+    from ingot.errors import ConfigurationError
+    from ingot.storage import ObjectStore
+
+    file = tmp_path / "x"
+    file.write_bytes(b"x")
+    with pytest.raises(ConfigurationError, match="NoSuchBucket"):
+        ObjectStore("no-such-bucket-here").upload("key", file)
 
 
 def _body(world: World, path: str) -> bytes:

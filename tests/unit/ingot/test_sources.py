@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,14 @@ def test_the_interval_becomes_the_query_with_an_exclusive_end() -> None:
     carts = load_source(ROOT / "sources" / "fakestore").stream("carts")
     query = carts.query(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 4, 1, tzinfo=UTC))
     assert query == {"startdate": "2020-01-01", "enddate": "2020-04-01"}
+
+
+@pytest.mark.parametrize("hours", [(0, 12), (12, 36), (1, 2)])
+def test_an_interval_that_the_source_cannot_cut_is_refused(hours: tuple[int, int]) -> None:
+    carts = load_source(ROOT / "sources" / "fakestore").stream("carts")
+    start, end = (datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=h) for h in hours)
+    with pytest.raises(ConfigurationError, match="cannot say"):
+        carts.query(start, end)
 
 
 @pytest.mark.parametrize(
