@@ -19,6 +19,7 @@ from ingot.batch import Batch, attempts_prefix
 from ingot.errors import IngotError
 from ingot.storage import ObjectStore
 
+KILLED = "It ended without a word: killed, or its machine was lost."
 State = Literal["RUNNING", "SUCCEEDED", "FAILED"]
 
 
@@ -51,7 +52,7 @@ class Attempt(msgspec.Struct, kw_only=True):
         """Say what is to be said of an attempt that left no end, though it is over."""
         if self.state == "RUNNING":
             self.state, self.error, self.transient = "FAILED", "Killed", True
-            self.reason = "It ended without a word: killed, or its machine was lost."
+            self.reason = KILLED
 
 
 @contextmanager

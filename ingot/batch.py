@@ -46,7 +46,7 @@ class Batch:
     @property
     def manifest_key(self) -> str:
         """In the Bronze bucket: the commit point."""
-        return f"{manifests_prefix(self.source, self.stream)}{self.id}.json"
+        return f"manifests/{self.source}/{self.stream}/{self.id}.json"
 
     def data_key(self, part: int, sha256: str) -> str:
         """In the Bronze bucket: one part of the accepted records."""
@@ -65,11 +65,6 @@ class Batch:
         """In the lake bucket: the refined batch. ``as_of`` is the manifest's."""
         day = as_of.astimezone(UTC).date().isoformat()
         return f"bronze/{self.source}/{self.stream}/ingest_date={day}/{self.id}.parquet"
-
-
-def manifests_prefix(source: str, stream: str = "") -> str:
-    """Where the manifests of a source, or of one of its streams, are."""
-    return f"manifests/{source}/{stream}/" if stream else f"manifests/{source}/"
 
 
 def attempts_prefix(source: str, stream: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import zstandard
@@ -16,6 +16,7 @@ from ingot.gate import Refusal
 from ingot.manifest import Part
 from ingot.storage import ObjectStore
 
+_RESTORE = "restore the object's version before"
 _LEVEL = 1  # 0.44 GB/s a core, at the size of gzip-6
 _PART_STORED_BYTES = 16 * 2**20
 _PART_RECORDS = 1_000_000  # what refine takes at once
@@ -100,12 +101,26 @@ def read_lines(store: ObjectStore, part: Part) -> Iterator[bytes]:
     Raises:
         IntegrityError: its bytes are not those that the manifest recorded.
     """
-    content = zstandard.ZstdDecompressor().stream_reader(store.get(part.key)).readall()
-    if hashlib.sha256(content).hexdigest() != part.sha256:
-        raise IntegrityError(
-            "The object is not what its manifest recorded.", key=part.key, hint="restore the version before"
-        )
-    yield from content.splitlines()
+    body = store.get(part.key)
+    verify(io.BytesIO(body), part)
+    yield from zstandard.ZstdDecompressor().stream_reader(body).readall().splitlines()
+
+
+def verify(stored: BinaryIO, part: Part) -> None:
+    """Hold a stored part to what its manifest recorded of it.
+
+    Raises:
+        IntegrityError: its bytes are others, or cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(stored) as content:
+            while block := content.read(2**20):
+                digest.update(block)
+    except zstandard.ZstdError as error:
+        raise IntegrityError(f"The object cannot be read: {error}.", key=part.key, hint=_RESTORE) from error
+    if digest.hexdigest() != part.sha256:
+        raise IntegrityError("The object is not what its manifest recorded.", key=part.key, hint=_RESTORE)
 
 
 def read_reject_object(store: ObjectStore, key: str) -> list[dict[str, Any]]:

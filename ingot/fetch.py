@@ -18,6 +18,7 @@ from ingot.gate.split import split
 from ingot.sources import RequestPolicy, Source
 
 _TRY_AGAIN = {408, 425, 429}
+_NEXT = "nothing was published; the next run asks again"
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,7 @@ def _ask(client: httpx.Client, url: httpx.URL, tries: int, deadline: float, poli
 def _check(response: httpx.Response) -> None:
     status, url = response.status_code, str(response.request.url)
     if status >= 500 or status in _TRY_AGAIN:
-        raise SourceUnavailable(
-            f"{url} answered {status}.", url=url, hint="nothing was published; the next run asks again"
-        )
+        raise SourceUnavailable(f"{url} answered {status}.", url=url, hint=_NEXT)
     if status >= 400:
         raise SourceRefused(f"{url} answered {status}.", url=url, hint="look at the path and params in source.yaml")
 
@@ -100,17 +99,17 @@ def _errors(url: httpx.URL) -> Iterator[None]:
         raise PayloadBroken(
             f"{url} broke off its answer: {error}.",
             url=str(url),
-            hint="nothing was published; the next run asks again",
+            hint=_NEXT,
         ) from error
     except httpx.TimeoutException as error:
         raise SourceUnavailable(
             f"{url} did not answer in time ({type(error).__name__}).",
             url=str(url),
-            hint="nothing was published; the next run asks again",
+            hint=_NEXT,
         ) from error
     except httpx.TransportError as error:
         raise SourceUnavailable(
             f"{url} cannot be reached: {error}.",
             url=str(url),
-            hint="nothing was published; the next run asks again",
+            hint=_NEXT,
         ) from error

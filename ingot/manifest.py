@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
 
-from ingot.batch import Batch, manifests_prefix
+from ingot.batch import Batch
 from ingot.errors import BatchMissing, IntegrityError
 from ingot.storage import ObjectStore
 
@@ -139,12 +138,6 @@ def read_manifest(store: ObjectStore, batch: Batch) -> Manifest:
             hint="run extract for this interval first",
         ) from error
     return _decode(body, batch.manifest_key)
-
-
-def list_manifests(store: ObjectStore, source: str, stream: str = "") -> Iterator[Manifest]:
-    """Every committed batch of a source or of one of its streams."""
-    for key in store.keys(manifests_prefix(source, stream)):
-        yield _decode(store.get(key), key)
 
 
 def _decode(body: bytes, key: str) -> Manifest:

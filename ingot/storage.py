@@ -35,15 +35,12 @@ class ObjectStore:
 
     def put_new(self, key: str, body: bytes) -> bool:
         """Write an object unless the key is taken; False if it is."""
-        try:
-            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("PreconditionFailed", "412"):
-                return False
-            with self._errors(key):
-                raise
-        except BotoCoreError:
-            with self._errors(key):
+        with self._errors(key):
+            try:
+                self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("PreconditionFailed", "412"):
+                    return False
                 raise
         return True
 

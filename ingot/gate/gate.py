@@ -32,7 +32,7 @@ class Refusal:
         position: its place in what the source sent for the batch, from 0.
         key: the values of its primary key as JSON, where they could be read.
         violations: every rule that it breaks.
-        record: its bytes without secrets; None if it is not JSON and the contract has secrets, since then
+        record: its bytes without secrets; None if it is no JSON object and the contract has secrets, since then
             nobody can say where a secret begins.
         sha256: of the bytes that are kept.
     """

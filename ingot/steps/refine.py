@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from ingot.attempt import attempt
 from ingot.batch import Batch
+from ingot.bronze import verify
 from ingot.contract import Contract
 from ingot.contract.arrow import arrow_schema
 from ingot.contract.duckdb import column_expression, json_columns
@@ -56,6 +57,8 @@ def _write(target: Path, manifest: Manifest, contract: Contract, bronze: ObjectS
             # Part after part: memory follows the largest part, not the batch.
             local = target.parent / "part.jsonl.zst"
             bronze.download(part.key, local)
+            with local.open("rb") as stored:
+                verify(stored, part)
             for chunk in _read(connection, local, manifest, contract, rows, schema, part):
                 writer.write_batch(chunk, row_group_size=_ROW_GROUP)
                 rows += chunk.num_rows

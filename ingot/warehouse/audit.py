@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from ingot.attempt import Attempt
+from ingot.attempt import KILLED, Attempt
 from ingot.manifest import Manifest, encode
 
 Connection = psycopg.Connection[Any]
@@ -101,11 +101,11 @@ def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None
         )  # fmt: skip
     connection.execute(
         "UPDATE audit.attempts SET state = 'FAILED', error = 'Killed', "
-        "reason = 'It ended without a word: killed, or its machine was lost.', transient = true "
+        "reason = %s, transient = true "
         "WHERE state = 'RUNNING' AND (started_at < now() - %s OR EXISTS (SELECT 1 FROM audit.attempts later "
         "WHERE later.batch_id = attempts.batch_id AND later.step = attempts.step AND "
         "later.started_at > attempts.started_at))",
-        [LONGEST_RUN],
+        [KILLED, LONGEST_RUN],
     )
 
 

@@ -216,14 +216,17 @@ def test_steps_refuse_to_work_on_what_was_never_committed(world: World) -> None:
         world.load(world.batch("carts"))
 
 
-def test_bronze_that_lost_a_record_is_found_out(world: World) -> None:
+@pytest.mark.parametrize("damage", ["lost", "changed", "cut"])
+def test_bronze_that_lost_or_changed_a_record_is_found_out(world: World, damage: str) -> None:
     import zstandard
 
     batch = world.batch("carts")
     manifest = world.extract(batch)
     lines = list(read_lines(world.bronze, manifest.parts[0]))
-    world.bronze.put(manifest.parts[0].key, zstandard.compress(b"\n".join(lines[1:]) + b"\n"))
-    with pytest.raises(IntegrityError, match="6 records, the manifest says 7"):
+    kept = lines[1:] if damage == "lost" else [lines[0].replace(b'"userId":1', b'"userId":9'), *lines[1:]]
+    stored = zstandard.compress(b"\n".join(kept) + b"\n")
+    world.bronze.put(manifest.parts[0].key, stored[:-20] if damage == "cut" else stored)
+    with pytest.raises(IntegrityError, match=r"not what its manifest recorded|cannot be read"):
         world.refine(batch)
 
 
