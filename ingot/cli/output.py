@@ -22,8 +22,7 @@ _COLOURS = {"LOADED": "green", "COMMITTED": "yellow", "RUNNING": "yellow", "FAIL
 def show(table: Table, *, json: bool) -> None:
     """Print a query's answer to stdout."""
     if json:
-        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-        sys.stdout.write(msgspec.json.format(_JSON.encode(rows), indent=2).decode() + "\n")
+        show_json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
         return
     # Without a terminal nothing is cut to a width that nobody chose.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
@@ -35,6 +34,11 @@ def show(table: Table, *, json: bool) -> None:
         drawn.add_row(*(_cell(value) for value in row))
     console.print(drawn)
     console.print(f"[dim]{len(table.rows)} row{'' if len(table.rows) == 1 else 's'}[/]")
+
+
+def show_json(value: Any) -> None:
+    """Print a value to stdout as JSON."""
+    sys.stdout.write(msgspec.json.format(_JSON.encode(value), indent=2).decode() + "\n")
 
 
 def _cell(value: Any) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ingot.errors import ConfigurationError
 from ingot.warehouse import Warehouse
 from ingot.warehouse.base import Table
 
-_STATES = ("RUNNING", "FAILED", "COMMITTED", "LOADED")
+STATES = ("RUNNING", "FAILED", "COMMITTED", "LOADED")
 
 _BATCHES = """
     SELECT batch_id, state, accepted, rejected,
@@ -35,13 +34,7 @@ _STATUS = """
 
 
 def batches(warehouse: Warehouse, *, source: str | None, stream: str | None, state: str | None, limit: int) -> Table:
-    """The newest batches, failed ones first.
-
-    Raises:
-        ConfigurationError: there is no such state.
-    """
-    if state is not None and state.upper() not in _STATES:
-        raise ConfigurationError(f"There is no state {state!r}.", hint=f"choose one of {', '.join(_STATES)}")
+    """The newest batches, failed ones first; of one state (see ``STATES``) if it is given."""
     wanted = {"source": source, "stream": stream, "state": state.upper() if state else None}
     conditions = [f"{name} = {_text(value)}" for name, value in wanted.items() if value is not None]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""

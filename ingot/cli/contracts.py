@@ -1,0 +1,46 @@
+"""`ingot contract`: contracts, and what is compiled from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+contract = typer.Typer(help="Contracts, and what is compiled from them.", no_args_is_help=True)
+
+Sources = Annotated[Path, typer.Option(help="The folder of the sources.")]
+
+
+@contract.command("compile")
+def compile_contracts(
+    sources: Sources = Path("sources"),
+    dbt: Annotated[Path, typer.Option(help="The dbt project.")] = Path("dbt"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file is stale.")] = False,
+) -> None:
+    """Write what is generated from the contracts: dbt's sources and staging models.
+
+    Example: ingot contract compile --check
+    """
+    from ingot.contract.generated import stale, write
+
+    if check:
+        files = stale(sources, dbt)
+        for file in files:
+            typer.echo(f"{file} is not what the contracts say. Run: ingot contract compile", err=True)
+        raise typer.Exit(1 if files else 0)
+    for file in write(sources, dbt):
+        typer.echo(f"wrote {file}")
+
+
+@contract.command("check")
+def check_contracts(sources: Sources = Path("sources")) -> None:
+    """Read every source and contract, and say what is wrong with the first that is.
+
+    Example: ingot contract check
+    """
+    from ingot.sources import load_sources
+
+    for source in load_sources(sources).values():
+        for stream in source.streams.values():
+            typer.echo(f"{source.name}.{stream.name}: version {stream.contract.version}, enforceable")
