@@ -4,6 +4,7 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
+from ingot.attempt import attempt
 from ingot.batch import parse_time
 from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
 from ingot.sources import load_source
@@ -13,18 +14,24 @@ from ingot.storage import ObjectStore
 args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "sources_uri"])
 
 with verdicts():
-    manifest = extract(
-        batch_from(args),
-        source=load_source(f"{args['sources_uri']}/{args['source']}"),
-        bronze=ObjectStore(args["bronze_bucket"]),
-        as_of=parse_time(args["as_of"]),
-    )
+    batch = batch_from(args)
+    bronze = ObjectStore(args["bronze_bucket"])
+    with attempt(bronze, batch, "extract") as record:
+        manifest = extract(
+            batch,
+            source=load_source(f"{args['sources_uri']}/{batch.source}"),
+            bronze=bronze,
+            as_of=parse_time(args["as_of"]),
+            record=record,
+        )
     report(
         "extract",
         batch=manifest.batch_id,
         manifest=manifest.batch.manifest_key,
         accepted=manifest.accepted,
         rejected=manifest.rejected,
+        unchanged=manifest.unchanged,
+        deleted=manifest.deleted,
         bytes=manifest.bytes,
         drift=len(manifest.drift),
     )

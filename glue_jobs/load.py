@@ -4,6 +4,7 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
+from ingot.attempt import attempt
 from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
 from ingot.sources import load_source
 from ingot.steps import load
@@ -16,12 +17,15 @@ args = getResolvedOptions(
 
 with verdicts():
     batch = batch_from(args)
-    source = load_source(f"{args['sources_uri']}/{batch.source}")
-    loaded = load(
-        batch,
-        contract=source.stream(batch.stream).contract,
-        bronze=ObjectStore(args["bronze_bucket"]),
-        lake=ObjectStore(args["lake_bucket"]),
-        warehouse=load_warehouse(read_endpoint(args["warehouse_secret"])),
-    )
+    bronze = ObjectStore(args["bronze_bucket"])
+    with attempt(bronze, batch, "load") as record:
+        source = load_source(f"{args['sources_uri']}/{batch.source}")
+        loaded = load(
+            batch,
+            contract=source.stream(batch.stream).contract,
+            bronze=bronze,
+            lake=ObjectStore(args["lake_bucket"]),
+            warehouse=load_warehouse(read_endpoint(args["warehouse_secret"])),
+            record=record,
+        )
     report("load", batch=batch.id, rows=loaded.rows, already=loaded.already)

@@ -4,6 +4,7 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
+from ingot.attempt import attempt
 from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
 from ingot.sources import load_source
 from ingot.steps import refine
@@ -13,11 +14,14 @@ args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "lake_bu
 
 with verdicts():
     batch = batch_from(args)
-    source = load_source(f"{args['sources_uri']}/{batch.source}")
-    key = refine(
-        batch,
-        contract=source.stream(batch.stream).contract,
-        bronze=ObjectStore(args["bronze_bucket"]),
-        lake=ObjectStore(args["lake_bucket"]),
-    )
+    bronze = ObjectStore(args["bronze_bucket"])
+    with attempt(bronze, batch, "refine") as record:
+        source = load_source(f"{args['sources_uri']}/{batch.source}")
+        key = refine(
+            batch,
+            contract=source.stream(batch.stream).contract,
+            bronze=bronze,
+            lake=ObjectStore(args["lake_bucket"]),
+            record=record,
+        )
     report("refine", batch=batch.id, parquet=key)

@@ -1,7 +1,8 @@
 """Attempts: each run of a step leaves a record, so that a failure cannot look like success, or like nothing.
 
 The record is written when the step begins (RUNNING) and again when it ends. A step that was killed leaves
-RUNNING behind: not SUCCEEDED, and visible.
+RUNNING behind: not SUCCEEDED, and visible. An attempt begins before anything is read that a step needs, so that
+a source file that is no YAML is on record too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ class Attempt(msgspec.Struct, kw_only=True):
     Attributes:
         error: the class of the error, with ``reason`` in words, ``transient`` if another try may help.
         rejects_key: the refused records, where the step got so far as to have some.
+        number: of the step's attempts at this batch, from 1. Clocks may go back; this does not.
+        resolves: the batch's.
+        load_id: of a load: the number under which its rows are in the warehouse.
     """
 
     batch_id: str
@@ -47,6 +51,20 @@ class Attempt(msgspec.Struct, kw_only=True):
     accepted: int | None = None
     rejected: int | None = None
     rejects_key: str | None = None
+    number: int = 1
+    resolves: str = ""
+    load_id: int | None = None
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that it was at."""
+        return Batch(
+            source=self.source,
+            stream=self.stream,
+            interval_start=self.interval_start,
+            interval_end=self.interval_end,
+            resolves=self.resolves,
+        )
 
     def end_if_running(self) -> None:
         """Say what is to be said of an attempt that left no end, though it is over."""
@@ -72,8 +90,10 @@ def attempt(store: ObjectStore, batch: Batch, step: str) -> Iterator[Attempt]:
         step=step,
         state="RUNNING",
         started_at=started,
+        number=_next_number(store, batch, step),
+        resolves=batch.resolves,
     )
-    key = batch.attempt_key(step, started, uuid.uuid4().hex[:8])
+    key = batch.attempt_key(step, record.number, started, uuid.uuid4().hex[:8])
     store.put(key, msgspec.json.encode(record))
     try:
         yield record
@@ -91,6 +111,11 @@ def attempt(store: ObjectStore, batch: Batch, step: str) -> Iterator[Attempt]:
         record.ended_at = datetime.now(UTC)
         record.seconds = round(perf_counter() - clock, 3)
         store.put(key, msgspec.json.encode(record))
+
+
+def _next_number(store: ObjectStore, batch: Batch, step: str) -> int:
+    prefix = batch.attempts_prefix(step)
+    return 1 + max((int(key[len(prefix) :].partition("-")[0]) for key in store.keys(prefix)), default=0)
 
 
 def list_attempts(store: ObjectStore, source: str, stream: str = "") -> Iterator[Attempt]:

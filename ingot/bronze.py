@@ -86,13 +86,21 @@ class PartWriter:
         self._begin()
 
 
-def write_rejects(store: ObjectStore, batch: Batch, refused: list[Refusal]) -> Part | None:
+def write_object(store: ObjectStore, key: Callable[[str], str], lines: Iterable[bytes]) -> Part | None:
+    """Write lines as one object, however many; None, and no object, if there are none.
+
+    Args:
+        key: makes the object's key from the hash of its content.
+    """
+    writer = PartWriter(store, lambda _, sha256: key(sha256), whole=True)
+    writer.write(lines)
+    parts = writer.close()
+    return parts[0] if parts else None
+
+
+def write_rejects(store: ObjectStore, batch: Batch, refused: Iterable[Refusal]) -> Part | None:
     """Put refused records into the quarantine: one JSON object each, with every violation."""
-    if not refused:
-        return None
-    writer = PartWriter(store, lambda _, sha256: batch.rejects_key(sha256), whole=True)
-    writer.write(_reject_line(refusal) for refusal in refused)
-    return writer.close()[0]
+    return write_object(store, batch.rejects_key, map(reject_line, refused))
 
 
 def read_lines(store: ObjectStore, part: Part) -> Iterator[bytes]:
@@ -129,7 +137,8 @@ def read_reject_object(store: ObjectStore, key: str) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in content.splitlines()]
 
 
-def _reject_line(refusal: Refusal) -> bytes:
+def reject_line(refusal: Refusal) -> bytes:
+    """A refused record as it stands in the quarantine."""
     record: str | None
     try:
         record = refusal.record.decode() if refusal.record is not None else None

@@ -6,12 +6,14 @@
     ├── TransientError              worth trying again
     │   ├── SourceUnavailable       outage, time-out, too many requests
     │   ├── PayloadBroken           the source answered, but the body is cut off or no JSON
+    │   ├── BatchOvertaken          another batch of the stream was committed meanwhile
     │   ├── StorageUnavailable      S3 did not answer
     │   └── WarehouseUnavailable    the warehouse did not answer
     └── TerminalError               the same again until somebody changes something
         ├── ConfigurationError      a source.yaml, contract, argument or secret is wrong
         ├── SourceRefused           the source answered 4xx
         ├── RejectRateExceeded      more records refused than the contract allows
+        ├── DeleteRateExceeded      more keys vanished from a snapshot than the stream allows
         ├── BatchMissing            a step's input was never committed
         └── IntegrityError          what is stored is not what the manifest says
 
@@ -87,6 +89,10 @@ class PayloadBroken(TransientError):
     """The source answered, but with a body that is cut off or is not what it serves."""
 
 
+class BatchOvertaken(TransientError):
+    """A batch that continues a stream was overtaken by another: it has to start again from that one."""
+
+
 class StorageUnavailable(TransientError):
     """S3 did not do what it was asked."""
 
@@ -105,6 +111,10 @@ class SourceRefused(TerminalError):
 
 class RejectRateExceeded(TerminalError):
     """More records were refused than the contract's ``maxRejectRate`` allows."""
+
+
+class DeleteRateExceeded(TerminalError):
+    """More of the known keys are missing from a snapshot than ``max_delete_rate`` allows."""
 
 
 class BatchMissing(TerminalError):

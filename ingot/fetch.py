@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -33,8 +33,12 @@ class Page:
     records: list[bytes]
 
 
-def fetch(source: Source, batch: Batch) -> Iterator[Page]:
+def fetch(source: Source, batch: Batch, query: Mapping[str, str], *, secret: str | None = None) -> Iterator[Page]:
     """The pages of one batch.
+
+    Args:
+        query: the request's parameters.
+        secret: where the source's credentials are in Secrets Manager.
 
     Raises:
         SourceUnavailable: 5xx, 429, time-out, refused connection or the deadline, after all attempts.
@@ -43,9 +47,7 @@ def fetch(source: Source, batch: Batch) -> Iterator[Page]:
     """
     stream = source.stream(batch.stream)
     policy = source.request
-    url = httpx.URL(
-        base_url(source) + stream.path, params=stream.query(batch.interval_start, batch.interval_end) or None
-    )
+    url = httpx.URL(base_url(source) + stream.path, params=dict(query) or None)
     deadline = time.monotonic() + policy.deadline_seconds
     headers = {"User-Agent": f"ingot/{__version__}", "Accept": "application/json"}
     with httpx.Client(timeout=policy.timeout_seconds, headers=headers, follow_redirects=True) as client:

@@ -26,6 +26,7 @@ def batch_from(arguments: Mapping[str, str]) -> Batch:
         stream=arguments["stream"],
         interval_start=parse_time(arguments["interval_start"]),
         interval_end=parse_time(arguments["interval_end"]),
+        resolves=arguments.get("resolves", ""),
     )
 
 

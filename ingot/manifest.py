@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -30,7 +32,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to the source that was answered: address, status, seconds, tries and the body's bytes."""
+    """One request to the source that was answered.
+
+    Attributes:
+        url: without credentials.
+        seconds: from asking to the body's last byte, of the try that succeeded.
+        bytes: the body's size.
+        records: how many there were in the body.
+        accepted: how many of them became lines of the batch: the requests' lines follow each other.
+    """
 
     url: str
     status: int
@@ -38,24 +48,71 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tries: int
     bytes: int
     records: int
+    accepted: int = 0
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """A field that the contract does not know; its values are in Bronze."""
+    """A difference between what the source sends and what the contract says.
 
+    Attributes:
+        kind: ``new``: a field that the contract does not know; its values are in Bronze. ``missing``: one that the
+            contract knows and records lack. ``retyped``: one with values of another type.
+        path: as in a violation: ``$.rating.rate``.
+        old, new: its shape in the contract and in the records.
+        example: a shortened value, where it may be shown.
+        count: how many records were seen to differ, at least.
+        first_position: the first of them, by its place in what the source sent, from 0.
+    """
+
+    kind: Literal["new", "missing", "retyped"]
     path: str
-    type: str
+    old: str | None
+    new: str | None
+    example: str | None
+    count: int
     first_position: int
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch that resolves refused records did with them.
+
+    Attributes:
+        batch_id: the batch that they were refused in.
+        key: the object of the quarantine that held them; what is left of it is in this manifest's ``rejects``.
+        action: ``replay``: through the contract again; ``discard``: given up.
+        rule: only records that break this rule were chosen; None: all.
+        reason: why they were given up.
+        chosen: how many records were chosen.
+        discarded: how many were given up.
+    """
+
+    batch_id: str
+    key: str
+    action: Literal["replay", "discard"]
+    rule: str | None
+    reason: str | None
+    chosen: int
+    discarded: int
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All there is to know of a committed batch. Times are UTC, sizes bytes, durations seconds.
 
     Attributes:
+        mode: the stream's: ``interval``, ``cursor`` or ``snapshot``.
         as_of: the time that the batch stands for: its records' ``_ingested_at``.
+        accepted: records in ``parts``.
+        rejected: records in ``rejects``.
+        unchanged: records that the source sent and that are known by their content: not written again.
+        rejected_again: records that were refused before, with the same content: not quarantined again.
+        deleted: keys in ``deletes``: known, and not in this snapshot.
         reject_rules: how many violations there were of each rule.
         redacted: the names of the fields that were cut out.
         watermark: how far the stream has been read with this batch; None for snapshots.
+        number: the batch's place in a stream that continues, from 1; None in one that does not.
+        previous: the batch that it continues.
+        known: what is known of the source after this batch.
+        resolves: where its records are from, if they were refused before.
     """
 
     batch_id: str
@@ -77,10 +134,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str
     redacted: tuple[str, ...]
     drift: tuple[Drift, ...]
-    watermark: datetime | None
+    watermark: datetime | int | None
     started_at: datetime
     committed_at: datetime
     seconds: float
+    unchanged: int = 0
+    rejected_again: int = 0
+    deleted: int = 0
+    deletes: Part | None = None
+    number: int | None = None
+    previous: str | None = None
+    known: Part | None = None
+    resolves: Resolution | None = None
 
     @property
     def batch(self) -> Batch:
@@ -90,7 +155,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             stream=self.stream,
             interval_start=self.interval_start,
             interval_end=self.interval_end,
+            resolves=resolves_of(self.resolves.key) if self.resolves else "",
         )
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has when it is refined: its records, and a row a deleted key."""
+        return self.accepted + self.deleted
 
     @property
     def bytes(self) -> int:
@@ -118,7 +189,7 @@ def commit(store: ObjectStore, manifest: Manifest) -> Manifest:
 def find_manifest(store: ObjectStore, batch: Batch) -> Manifest | None:
     """The manifest of a batch, or None if it was never committed."""
     body = store.find(batch.manifest_key)
-    return _decode(body, batch.manifest_key) if body is not None else None
+    return decode(body, batch.manifest_key) if body is not None else None
 
 
 def read_manifest(store: ObjectStore, batch: Batch) -> Manifest:
@@ -137,10 +208,26 @@ def read_manifest(store: ObjectStore, batch: Batch) -> Manifest:
             batch=batch.id,
             hint="run extract for this interval first",
         ) from error
-    return _decode(body, batch.manifest_key)
+    return decode(body, batch.manifest_key)
 
 
-def _decode(body: bytes, key: str) -> Manifest:
+def list_manifests(store: ObjectStore, source: str, stream: str = "") -> Iterator[Manifest]:
+    """Every committed batch of a source, or of one of its streams, in the order of their keys."""
+    for key in store.keys(f"manifests/{source}/{stream}/" if stream else f"manifests/{source}/"):
+        yield decode(store.get(key), key)
+
+
+def resolves_of(rejects_key: str) -> str:
+    """What a batch that resolves an object of the quarantine has as ``resolves``: the hash in the object's key."""
+    return rejects_key.rpartition("/rejects-")[2].partition(".")[0]
+
+
+def decode(body: bytes, key: str) -> Manifest:
+    """A manifest as it was stored.
+
+    Raises:
+        IntegrityError: it is none.
+    """
     try:
         return msgspec.json.decode(body, type=Manifest)
     except msgspec.MsgspecError as error:

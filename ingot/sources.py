@@ -5,10 +5,11 @@ A source is read from a folder or, by the jobs, from the artifacts bucket: the s
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from string import Formatter
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlparse
 
 import boto3
@@ -18,6 +19,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ingot.contract import Contract, load_contract
 from ingot.errors import ConfigurationError, StorageUnavailable
+
+Mode = Literal["interval", "cursor", "snapshot"]
+CursorValue = datetime | int
+
+_LOOKBACK = re.compile(r"(\d+)\s*([dhms])")
+_BOUNDS = ("interval_start", "interval_end")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
 class RequestPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,10 +42,27 @@ class RequestPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline_seconds: float = 300.0
 
 
+class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a stream in ``cursor`` mode is read on from where it was left.
+
+    Attributes:
+        field: the field of a record that says when it last changed, or a number that only grows: a required
+            top-level field of type timestamp, date or integer.
+        lookback: how far before the watermark a batch begins, so that late changes are seen: ``45d``, ``12h``,
+            ``30m``, ``90s``; for an integer cursor a number. The first batch begins at the source's start date,
+            or at 0.
+    """
+
+    field: str
+    lookback: str | int
+
+
 class _StreamEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str
-    mode: Literal["snapshot", "interval"]
+    mode: Mode
     params: dict[str, str] = {}
+    cursor: Cursor | None = None
+    max_delete_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
 
 
 class _SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,31 +82,58 @@ class Stream(msgspec.Struct, frozen=True):
         source: the name of its source.
         name: its own.
         path: what is asked of the API, appended to the source's base URL.
-        mode: ``snapshot``: every batch is all there is; ``interval``: a batch is what falls in its interval.
-        params: query parameters; ``{interval_start}`` and ``{interval_end}`` take the batch's (str.format).
+        mode: ``interval``: a batch is what falls in its interval; ``cursor``: what changed since the watermark;
+            ``snapshot``: all there is, of which only what is new or changed is written.
+        params: query parameters; ``{interval_start}``, ``{interval_end}`` and, for a cursor, ``{cursor}`` take
+            the batch's values (str.format).
         contract: what its records must be.
+        cursor: in ``cursor`` mode only.
+        max_delete_rate: the share of the known keys (0 to 1) that may be missing from one snapshot.
     """
 
     source: str
     name: str
     path: str
-    mode: Literal["snapshot", "interval"]
+    mode: Mode
     params: dict[str, str]
     contract: Contract
+    cursor: Cursor | None = None
+    max_delete_rate: float = 0.5
 
-    def query(self, interval_start: datetime, interval_end: datetime) -> dict[str, str]:
+    @property
+    def continues(self) -> bool:
+        """Whether a batch goes on from the one before, or stands for itself."""
+        return self.mode != "interval"
+
+    def since(self, watermark: CursorValue | None, start_date: date) -> CursorValue:
+        """From where a batch in ``cursor`` mode reads: the watermark less the lookback, or the beginning."""
+        assert self.cursor is not None
+        lookback = lookback_of(self.cursor)
+        if watermark is None:
+            return 0 if isinstance(lookback, int) else datetime.combine(start_date, time(), UTC)
+        return watermark - lookback  # type: ignore[operator]  # both are of one kind: the contract's
+
+    def query(
+        self, interval_start: datetime, interval_end: datetime, cursor: CursorValue | None = None
+    ) -> dict[str, str]:
         """The query parameters of one batch.
+
+        Args:
+            cursor: from where a batch in ``cursor`` mode reads.
 
         Raises:
             ConfigurationError: a parameter cannot say a bound exactly (a date, for an interval of hours): the
                 batch would hold other records than its name says.
         """
-        moments = {"interval_start": interval_start, "interval_end": interval_end}
+        moments: dict[str, CursorValue] = {"interval_start": interval_start, "interval_end": interval_end}
+        if cursor is not None:
+            moments["cursor"] = cursor
         for name, template in self.params.items():
             for _, bound, form, _ in Formatter().parse(template):
-                if bound and form and not _says(moments[bound], form):
+                # A cursor may be said too early: what is known already is not written again.
+                if bound in _BOUNDS and form and not _says(moments[bound], form):
                     raise ConfigurationError(
-                        f"The parameter {name} of stream {self.name} cannot say {moments[bound].isoformat()}.",
+                        f"The parameter {name} of stream {self.name} cannot say {moments[bound]}.",
                         source=self.source,
                         stream=self.name,
                         hint="choose an interval that begins and ends where the source can cut: at midnight UTC",
@@ -136,7 +188,17 @@ def load_source(location: str | Path) -> Source:
             raise ConfigurationError(
                 f"{location}/{file} describes {contract.stream!r}.", hint=f"call its schema object {name!r}"
             )
-        streams[name] = Stream(entry.name, name, stream.path, stream.mode, stream.params, contract)
+        streams[name] = Stream(
+            source=entry.name,
+            name=name,
+            path=stream.path,
+            mode=stream.mode,
+            params=stream.params,
+            contract=contract,
+            cursor=stream.cursor,
+            max_delete_rate=stream.max_delete_rate,
+        )
+        _check(streams[name], origin)
     return Source(
         name=entry.name,
         title=entry.title,
@@ -163,7 +225,57 @@ def load_sources(folder: str | Path) -> dict[str, Source]:
     return sources
 
 
-def _says(moment: datetime, form: str) -> bool:
+def lookback_of(cursor: Cursor) -> timedelta | int:
+    """How far before the watermark a batch begins.
+
+    Raises:
+        ConfigurationError: it is neither a time nor a number.
+    """
+    if isinstance(cursor.lookback, int):
+        return cursor.lookback
+    match = _LOOKBACK.fullmatch(cursor.lookback.strip())
+    if match is None:
+        raise ConfigurationError(f"The lookback {cursor.lookback!r} is no time.", hint="write 45d, 12h, 30m or 90s")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _check(stream: Stream, origin: str) -> None:
+    """Hold a stream's parts to each other."""
+
+    def wrong(reason: str, hint: str) -> ConfigurationError:
+        return ConfigurationError(f"{origin}: stream {stream.name} {reason}.", stream=stream.name, hint=hint)
+
+    named = set()
+    for template in stream.params.values():
+        try:
+            named |= {bound for _, bound, _, _ in Formatter().parse(template) if bound is not None}
+        except ValueError as error:
+            raise wrong(f"has a parameter {template!r} that cannot be filled in: {error}", "see str.format") from error
+    allowed = {"interval_start", "interval_end"} | ({"cursor"} if stream.mode == "cursor" else set())
+    if named - allowed:
+        raise wrong(f"asks for {sorted(named - allowed)} in params", f"there are {', '.join(sorted(allowed))}")
+    if stream.mode == "snapshot" and named:
+        raise wrong("is a snapshot, and asks for a part only", "take its params away, or choose another mode")
+    if (stream.cursor is not None) != (stream.mode == "cursor"):
+        raise wrong("has mode cursor without a cursor, or the other way round", "give both, or neither")
+    if stream.cursor is None:
+        return
+    if "cursor" not in named:
+        raise wrong("never sends its cursor", 'give a parameter with "{cursor}", or choose mode snapshot')
+    properties = {p.name: p for p in stream.contract.properties}
+    field = properties.get(stream.cursor.field)
+    if field is None or not field.required or field.logical_type not in ("timestamp", "date", "integer"):
+        raise wrong(
+            f"has the cursor {stream.cursor.field}, which is no required timestamp, date or integer of its contract",
+            "choose another field, or correct the contract",
+        )
+    numeric = field.logical_type == "integer"
+    if isinstance(lookback_of(stream.cursor), int) != numeric:
+        raise wrong("has a lookback of another kind than its cursor", "a time for times, a number for numbers")
+
+
+def _says(moment: CursorValue, form: str) -> bool:
+    assert isinstance(moment, datetime)
     return datetime.strptime(moment.strftime(form), form).replace(tzinfo=UTC) == moment
 
 

@@ -10,12 +10,13 @@ from ingot.contract.model import Contract, Property, column_name, decimal_shape,
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 _INTEGERS = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
 _PLAIN = {"string": pa.string(), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": TIMESTAMP}
-_LINEAGE = {"string": pa.string(), "int64": pa.int64(), "timestamp": TIMESTAMP}
+_LINEAGE = {"string": pa.string(), "int64": pa.int64(), "boolean": pa.bool_(), "timestamp": TIMESTAMP}
 
 
 def arrow_schema(contract: Contract) -> pa.Schema:
-    """The contract's columns, then the lineage columns; nothing nullable that the contract requires."""
-    fields = [pa.field(c.name, arrow_type(c.property), nullable=c.nullable) for c in contract.columns]
+    """The contract's columns, then the lineage columns. Only these and the key are there in a deleted key's row."""
+    key = contract.primary_key
+    fields = [pa.field(c.name, arrow_type(c.property), nullable=c.path[0] not in key) for c in contract.columns]
     return pa.schema(fields + [pa.field(name, _LINEAGE[kind], nullable=False) for name, kind, _ in LINEAGE])
 
 

@@ -8,7 +8,7 @@ from ingot.contract.lineage import LINEAGE
 from ingot.contract.model import Contract, Property, column_name, decimal_shape, integer_bits
 
 _INTEGERS = {16: "smallint", 32: "int", 64: "bigint"}
-_LINEAGE = {"string": "string", "int64": "bigint", "timestamp": "timestamp"}
+_LINEAGE = {"string": "string", "int64": "bigint", "boolean": "boolean", "timestamp": "timestamp"}
 
 
 @dataclass(frozen=True)

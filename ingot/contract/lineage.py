@@ -7,5 +7,6 @@ LINEAGE: tuple[tuple[str, str, str], ...] = (
     ("_line", "int64", "The record's place in the batch, from 0."),
     ("_ingested_at", "timestamp", "The time that the batch stands for (its manifest's as_of)."),
     ("_record_hash", "string", "SHA-256 of the record's bytes in Bronze."),
+    ("_deleted", "boolean", "True: the source no longer has this key; all but the key and lineage is null."),
 )
-"""Name, kind (string, int64, timestamp in UTC) and meaning, in the order of the Parquet."""
+"""Name, kind (string, int64, boolean, timestamp in UTC) and meaning, in the order of the Parquet."""

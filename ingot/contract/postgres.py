@@ -7,7 +7,13 @@ from ingot.contract.model import Column, Contract, decimal_shape, integer_bits, 
 
 _INTEGERS = {16: "smallint", 32: "integer", 64: "bigint"}
 _PLAIN = {"boolean": "boolean", "date": "date", "timestamp": "timestamptz", "array": "jsonb"}
-_LINEAGE = {"_batch_id": "varchar(256)", "_line": "bigint", "_ingested_at": "timestamptz", "_record_hash": "char(64)"}
+_LINEAGE = {
+    "_batch_id": "varchar(256)",
+    "_line": "bigint",
+    "_ingested_at": "timestamptz",
+    "_record_hash": "char(64)",
+    "_deleted": "boolean",
+}
 
 
 def column_types(contract: Contract) -> dict[str, str]:
@@ -38,6 +44,7 @@ def create_table(contract: Contract, table: str) -> list[str]:
     what must not be null was refused at the gate.
     """
     types = column_types(contract) | {"_load_id": "bigint"}
+    types["_deleted"] += " DEFAULT false"  # for the rows of a table that is older than the column
     key = ", ".join(quote(c.name) for c in contract.columns if c.path[0] in contract.primary_key)
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
     return [

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ingot.attempt import Attempt
-from ingot.batch import Batch, attempts_prefix
+from ingot.batch import attempts_prefix
 from ingot.bronze import read_reject_object
 from ingot.manifest import find_manifest
 from ingot.storage import ObjectStore
@@ -43,10 +43,7 @@ def audit(
             attempts[key] = msgspec.json.decode(bronze.get(key), type=Attempt)
             if over == (attempts[key].interval_start, attempts[key].interval_end):
                 attempts[key].end_if_running()
-    batches = {
-        Batch(source=a.source, stream=a.stream, interval_start=a.interval_start, interval_end=a.interval_end)
-        for a in attempts.values()
-    }
+    batches = {a.batch for a in attempts.values()}
     manifests = [m for m in (find_manifest(bronze, batch) for batch in sorted(batches)) if m is not None]
     keys = {m.rejects.key for m in manifests if m.rejects} | {
         a.rejects_key for a in attempts.values() if a.rejects_key is not None

@@ -3,52 +3,86 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
-
-import msgspec
+from datetime import UTC, datetime, timedelta
 
 from ingot import __version__
-from ingot.attempt import Attempt, attempt
+from ingot.attempt import Attempt
 from ingot.batch import Batch
-from ingot.bronze import PartWriter, write_rejects
-from ingot.errors import RejectRateExceeded
+from ingot.bronze import PartWriter, write_object, write_rejects
+from ingot.errors import DeleteRateExceeded, RejectRateExceeded
 from ingot.fetch import fetch
 from ingot.gate import Gate, Refusal
-from ingot.manifest import Drift, Manifest, Request, commit, find_manifest
+from ingot.known import Known
+from ingot.manifest import Drift, Manifest, Part, Request, commit, find_manifest
+from ingot.sequence import claim, find_head
 from ingot.sources import Source, Stream
 from ingot.storage import ObjectStore
 
 
-def extract(batch: Batch, *, source: Source, bronze: ObjectStore, as_of: datetime) -> Manifest:
+def extract(
+    batch: Batch,
+    *,
+    source: Source,
+    bronze: ObjectStore,
+    as_of: datetime,
+    record: Attempt,
+    secret: str | None = None,
+) -> Manifest:
     """Take one batch from its source into Bronze.
 
     A batch that is committed already is returned as it is, without a request to the source.
 
     Args:
         as_of: the time that the run stands for (UTC): the same for every retry of it.
+        record: the attempt, which learns the counts.
+        secret: where the source's credentials are in Secrets Manager, if it asks for some.
 
     Raises:
         IngotError: see :mod:`ingot.fetch` and :mod:`ingot.storage`; nothing was published then.
         RejectRateExceeded: more was refused than the contract allows; nothing was published, and the refused
             records are in the quarantine.
+        DeleteRateExceeded: a snapshot lacks more keys than its stream allows; nothing was published.
+        BatchOvertaken: another batch of a stream that continues was committed meanwhile.
     """
-    committed = find_manifest(bronze, batch)
-    if committed is not None:
-        return committed
-    with attempt(bronze, batch, "extract") as record:
-        return _extract(batch, source, bronze, as_of, record)
-
-
-def _extract(batch: Batch, source: Source, bronze: ObjectStore, as_of: datetime, record: Attempt) -> Manifest:
     stream = source.stream(batch.stream)
+    # The head first: what it finds claimed and not committed, perhaps this very batch, it commits.
+    head = find_head(bronze, batch.source, batch.stream) if stream.continues else None
+    manifest = find_manifest(bronze, batch)
+    if manifest is None:
+        manifest = _extract(batch, source, stream, head, bronze, as_of, record, secret)
+    record.accepted, record.rejected = manifest.accepted, manifest.rejected
+    record.rejects_key = manifest.rejects.key if manifest.rejects else None
+    return manifest
+
+
+def _extract(
+    batch: Batch,
+    source: Source,
+    stream: Stream,
+    head: Manifest | None,
+    bronze: ObjectStore,
+    as_of: datetime,
+    record: Attempt,
+    secret: str | None,
+) -> Manifest:
     gate = Gate(stream.contract)
+    known = Known(stream, head, bronze) if stream.continues else None
     writer = PartWriter(bronze, batch.data_key)
     refused: list[Refusal] = []
     requests: list[Request] = []
-    for page in fetch(source, batch):
+    sent = rejected = written = 0
+    since = stream.since(known.watermark, source.start_date) if known and stream.cursor else None
+    for page in fetch(source, batch, stream.query(batch.interval_start, batch.interval_end, since), secret=secret):
         verdict = gate.check(page.body, page.records)
-        writer.write(verdict.accepted)
-        refused.extend(verdict.refused)
+        lines, refusals = verdict.accepted, verdict.refused
+        sent += len(page.records)
+        rejected += len(refusals)
+        if known is not None:
+            lines = [line for line in lines if known.is_new(line)]
+            refusals = [refusal for refusal in refusals if known.is_new_refusal(refusal)]
+        writer.write(lines)
+        written += len(lines)
+        refused.extend(refusals)
         requests.append(
             Request(
                 url=page.url,
@@ -57,53 +91,75 @@ def _extract(batch: Batch, source: Source, bronze: ObjectStore, as_of: datetime,
                 tries=page.tries,
                 bytes=len(page.body),
                 records=len(page.records),
+                accepted=len(lines),
             )
         )
     parts = writer.close()
     rejects = write_rejects(bronze, batch, refused)
-    record.accepted = sum(part.records for part in parts)
-    record.rejected = len(refused)
+    record.accepted, record.rejected = written, len(refused)
     record.rejects_key = rejects.key if rejects else None
-    _hold_to_limit(batch, stream, record.accepted, record.rejected)
+    _hold_to_reject_rate(batch, stream, sent, rejected)
+    deletes = _write_deletes(bronze, batch, stream, known) if known and stream.mode == "snapshot" else None
+    if head is not None:
+        as_of = max(as_of, head.as_of + timedelta(microseconds=1))
     now = datetime.now(UTC)
-    return commit(
-        bronze,
-        Manifest(
-            batch_id=batch.id,
-            source=batch.source,
-            stream=batch.stream,
-            mode=stream.mode,
-            interval_start=batch.interval_start,
-            interval_end=batch.interval_end,
-            as_of=as_of,
-            accepted=record.accepted,
-            rejected=record.rejected,
-            parts=parts,
-            rejects=rejects,
-            reject_rules=dict(sorted(Counter(v.rule for r in refused for v in r.violations).items())),
-            requests=tuple(requests),
-            contract_id=stream.contract.id,
-            contract_version=stream.contract.version,
-            code_version=__version__,
-            redacted=tuple(sorted(stream.contract.secrets)),
-            drift=msgspec.convert(gate.unknown, tuple[Drift, ...], from_attributes=True),
-            watermark=batch.interval_end if stream.mode == "interval" else None,
-            started_at=record.started_at,
-            committed_at=now,
-            seconds=round((now - record.started_at).total_seconds(), 3),
+    manifest = Manifest(
+        batch_id=batch.id,
+        source=batch.source,
+        stream=batch.stream,
+        mode=stream.mode,
+        interval_start=batch.interval_start,
+        interval_end=batch.interval_end,
+        as_of=as_of,
+        accepted=written,
+        rejected=len(refused),
+        unchanged=sent - rejected - written,
+        rejected_again=rejected - len(refused),
+        deleted=deletes.records if deletes else 0,
+        parts=parts,
+        rejects=rejects,
+        deletes=deletes,
+        reject_rules=dict(sorted(Counter(v.rule for r in refused for v in r.violations).items())),
+        requests=tuple(requests),
+        contract_id=stream.contract.id,
+        contract_version=stream.contract.version,
+        code_version=__version__,
+        redacted=tuple(sorted(stream.contract.secrets)),
+        drift=tuple(
+            Drift(kind="new", path=u.path, old=None, new=u.type, example=None, count=1, first_position=u.first_position)
+            for u in gate.unknown
         ),
+        watermark=known.watermark if known else batch.interval_end,
+        number=(head.number or 0) + 1 if head else 1 if known else None,
+        previous=head.batch_id if head else None,
+        known=known.write(bronze, batch) if known else None,
+        started_at=record.started_at,
+        committed_at=now,
+        seconds=round((now - record.started_at).total_seconds(), 3),
     )
+    return claim(bronze, manifest) if known else commit(bronze, manifest)
 
 
-def _hold_to_limit(batch: Batch, stream: Stream, accepted: int, rejected: int) -> None:
-    total = accepted + rejected
+def _hold_to_reject_rate(batch: Batch, stream: Stream, sent: int, rejected: int) -> None:
     limit = stream.contract.max_reject_rate
-    if total and rejected / total > limit:
+    if sent and rejected / sent > limit:
         raise RejectRateExceeded(
-            f"{rejected} of {total} records were refused ({rejected / total:.1%}); "
+            f"{rejected} of {sent} records were refused ({rejected / sent:.1%}); "
             f"the contract allows {limit:.1%}. Nothing was published.",
             source=batch.source,
             stream=batch.stream,
             batch=batch.id,
             hint="look at the quarantine; correct the contract or the source, then run the interval again",
         )
+
+
+def _write_deletes(bronze: ObjectStore, batch: Batch, stream: Stream, known: Known) -> Part | None:
+    gone = known.vanished()
+    limit = stream.max_delete_rate
+    if gone and len(gone) > limit * max(known.size, 1):
+        raise DeleteRateExceeded(
+            f"{len(gone)} of {known.size} known keys are missing from the snapshot; "
+            f"the stream allows {limit:.1%} of them. Nothing was published.",
+            hint="ask the source by hand; if they are gone for good, raise max_delete_rate in source.yaml for one run",
+        )
+    return write_object(bronze, batch.deletes_key, gone)

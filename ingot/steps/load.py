@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ingot.attempt import attempt
+from ingot.attempt import Attempt
 from ingot.batch import Batch
 from ingot.contract import Contract
 from ingot.errors import BatchMissing
@@ -15,24 +15,34 @@ from ingot.warehouse import Warehouse
 from ingot.warehouse.base import Loaded
 
 
-def load(batch: Batch, *, contract: Contract, bronze: ObjectStore, lake: ObjectStore, warehouse: Warehouse) -> Loaded:
+def load(
+    batch: Batch,
+    *,
+    contract: Contract,
+    bronze: ObjectStore,
+    lake: ObjectStore,
+    warehouse: Warehouse,
+    record: Attempt,
+) -> Loaded:
     """Load one batch; again is harmless.
+
+    Args:
+        record: the attempt, which learns the count and the number of the load.
 
     Raises:
         BatchMissing: the batch was never committed or never refined.
         WarehouseUnavailable: nothing of the batch was published.
         IntegrityError: the Parquet is not what the manifest says.
     """
-    with attempt(bronze, batch, "load") as record:
-        manifest = read_manifest(bronze, batch)
-        with tempfile.TemporaryDirectory(prefix="ingot-load-") as folder:
-            parquet = Path(folder) / "batch.parquet"
-            try:
-                lake.download(manifest.parquet_key, parquet)
-            except BatchMissing as error:
-                raise BatchMissing(
-                    "The batch was never refined.", key=manifest.parquet_key, hint="run refine for it first"
-                ) from error
-            loaded = warehouse.load(manifest, contract, parquet)
-        record.accepted = loaded.rows
-        return loaded
+    manifest = read_manifest(bronze, batch)
+    with tempfile.TemporaryDirectory(prefix="ingot-load-") as folder:
+        parquet = Path(folder) / "batch.parquet"
+        try:
+            lake.download(manifest.parquet_key, parquet)
+        except BatchMissing as error:
+            raise BatchMissing(
+                "The batch was never refined.", key=manifest.parquet_key, hint="run refine for it first"
+            ) from error
+        loaded = warehouse.load(manifest, contract, parquet)
+    record.accepted, record.load_id = manifest.accepted, loaded.load_id
+    return loaded

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingot.attempt import attempt
+from ingot.attempt import Attempt
 from ingot.batch import Batch
 from ingot.bronze import verify
 from ingot.contract import Contract
@@ -23,29 +23,31 @@ from ingot.storage import ObjectStore
 _ROW_GROUP = 122_880  # DuckDB's own; fixed, so that the same batch gives the same bytes
 
 
-def refine(batch: Batch, *, contract: Contract, bronze: ObjectStore, lake: ObjectStore) -> str:
+def refine(batch: Batch, *, contract: Contract, bronze: ObjectStore, lake: ObjectStore, record: Attempt) -> str:
     """Write a batch's Parquet; the key of the object, in the lake bucket.
 
     The same batch gives the same bytes under the same key: doing it again changes nothing.
+
+    Args:
+        record: the attempt, which learns the count.
 
     Raises:
         BatchMissing: the batch was never committed.
         IntegrityError: what is in Bronze is not what the manifest says.
     """
-    with attempt(bronze, batch, "refine") as record:
-        manifest = read_manifest(bronze, batch)
-        with tempfile.TemporaryDirectory(prefix="ingot-refine-") as folder:
-            target = Path(folder) / "batch.parquet"
-            rows = _write(target, manifest, contract, bronze)
-            if rows != manifest.accepted:
-                raise IntegrityError(
-                    f"Bronze holds {rows} records, the manifest says {manifest.accepted}.",
-                    key=batch.manifest_key,
-                    hint="restore the objects that the manifest names",
-                )
-            lake.upload(manifest.parquet_key, target)
-        record.accepted = rows
-        return manifest.parquet_key
+    manifest = read_manifest(bronze, batch)
+    with tempfile.TemporaryDirectory(prefix="ingot-refine-") as folder:
+        target = Path(folder) / "batch.parquet"
+        rows = _write(target, manifest, contract, bronze)
+        if rows != manifest.rows:
+            raise IntegrityError(
+                f"Bronze holds {rows} records, the manifest says {manifest.rows}.",
+                key=batch.manifest_key,
+                hint="restore the objects that the manifest names",
+            )
+        lake.upload(manifest.parquet_key, target)
+    record.accepted = manifest.accepted
+    return manifest.parquet_key
 
 
 def _write(target: Path, manifest: Manifest, contract: Contract, bronze: ObjectStore) -> int:
@@ -53,7 +55,8 @@ def _write(target: Path, manifest: Manifest, contract: Contract, bronze: ObjectS
     rows = 0
     with pq.ParquetWriter(target, schema, compression="zstd") as writer, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for part in manifest.parts:
+        # The keys that vanished come last, as rows that have nothing but a key.
+        for part in (*manifest.parts, *([manifest.deletes] if manifest.deletes else [])):
             # Part after part: memory follows the largest part, not the batch.
             local = target.parent / "part.jsonl.zst"
             bronze.download(part.key, local)
@@ -83,7 +86,8 @@ def _read(
             $batch_id AS _batch_id,
             row_number() OVER () - 1 + $first_line AS _line,
             $as_of::TIMESTAMPTZ AS _ingested_at,
-            sha256(line.json) AS _record_hash
+            sha256(line.json) AS _record_hash,
+            $deleted AS _deleted
         FROM read_json($file, format = 'newline_delimited', compression = 'zstd',
             maximum_object_size = 134217728, columns = {json_columns(contract)}) AS record
         POSITIONAL JOIN read_ndjson_objects($file, compression = 'zstd',
@@ -94,6 +98,7 @@ def _read(
         "batch_id": manifest.batch_id,
         "first_line": first_line,
         "as_of": manifest.as_of,
+        "deleted": part is manifest.deletes,
     }
     try:
         result = connection.sql(query, params=parameters)

@@ -18,11 +18,13 @@ LONGEST_RUN = timedelta(hours=2)
 _COMMITTED = """
     INSERT INTO audit.batches AS known (
         batch_id, source, stream, interval_start, interval_end, state, accepted, rejected, bytes, seconds, as_of,
-        contract_version, code_version, committed_at, manifest_key, manifest_sha256
+        contract_version, code_version, committed_at, manifest_key, manifest_sha256, mode, unchanged, deleted,
+        rejects_key, resolved_batch_id, resolved_key, discarded
     ) VALUES (
         %(batch_id)s, %(source)s, %(stream)s, %(interval_start)s, %(interval_end)s, 'COMMITTED', %(accepted)s,
         %(rejected)s, %(bytes)s, %(seconds)s, %(as_of)s, %(contract_version)s, %(code_version)s, %(committed_at)s,
-        %(manifest_key)s, %(manifest_sha256)s
+        %(manifest_key)s, %(manifest_sha256)s, %(mode)s, %(unchanged)s, %(deleted)s,
+        %(rejects_key)s, %(resolved_batch_id)s, %(resolved_key)s, %(discarded)s
     )
     ON CONFLICT (batch_id) DO UPDATE SET
         state = CASE
@@ -32,7 +34,10 @@ _COMMITTED = """
         accepted = excluded.accepted, rejected = excluded.rejected, bytes = excluded.bytes,
         seconds = excluded.seconds, as_of = excluded.as_of, contract_version = excluded.contract_version,
         code_version = excluded.code_version, committed_at = excluded.committed_at,
-        manifest_key = excluded.manifest_key, manifest_sha256 = excluded.manifest_sha256, error = NULL, reason = NULL
+        manifest_key = excluded.manifest_key, manifest_sha256 = excluded.manifest_sha256, mode = excluded.mode,
+        unchanged = excluded.unchanged, deleted = excluded.deleted, rejects_key = excluded.rejects_key,
+        resolved_batch_id = excluded.resolved_batch_id, resolved_key = excluded.resolved_key,
+        discarded = excluded.discarded, error = NULL, reason = NULL
 """
 
 _ATTEMPTED = """
@@ -46,6 +51,18 @@ _ATTEMPTED = """
         state = excluded.state, error = excluded.error, reason = excluded.reason,
         rejected = coalesce(excluded.rejected, known.rejected)
     WHERE known.state <> 'LOADED'
+"""
+
+# A failed step before one that still runs; of several the one that came last.
+_UNFINISHED = """
+    SELECT state, error, reason, seconds
+    FROM (
+        SELECT DISTINCT ON (step) * FROM audit.attempts
+        WHERE batch_id = %s ORDER BY step, number DESC, attempt_key DESC
+    ) AS latest
+    WHERE state <> 'SUCCEEDED'
+    ORDER BY state, array_position(ARRAY['extract', 'replay', 'refine', 'load']::varchar[], step) DESC
+    LIMIT 1
 """
 
 
@@ -69,6 +86,13 @@ def write_committed(connection: Connection, manifest: Manifest) -> None:
             "committed_at": manifest.committed_at,
             "manifest_key": manifest.batch.manifest_key,
             "manifest_sha256": hashlib.sha256(encode(manifest)).hexdigest(),
+            "mode": manifest.mode,
+            "unchanged": manifest.unchanged,
+            "deleted": manifest.deleted,
+            "rejects_key": manifest.rejects.key if manifest.rejects else None,
+            "resolved_batch_id": manifest.resolves.batch_id if manifest.resolves else None,
+            "resolved_key": manifest.resolves.key if manifest.resolves else None,
+            "discarded": manifest.resolves.discarded if manifest.resolves else None,
         },
     )
 
@@ -87,14 +111,16 @@ def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None
     """One row an attempt. One that never ended, though a later one began, was killed."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO audit.attempts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+            "INSERT INTO audit.attempts (attempt_key, batch_id, source, stream, step, state, started_at, ended_at, "
+            "seconds, error, reason, transient, number) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (attempt_key) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at, "
             "seconds = excluded.seconds, error = excluded.error, reason = excluded.reason, "
             "transient = excluded.transient",
             [
                 (
                     key, a.batch_id, a.source, a.stream, a.step, a.state, a.started_at, a.ended_at, a.seconds,
-                    a.error, _text(a.reason, 1000), a.transient,
+                    a.error, _text(a.reason, 1000), a.transient, a.number,
                 )
                 for key, a in attempts.items()
             ],
@@ -104,20 +130,16 @@ def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None
         "reason = %s, transient = true "
         "WHERE state = 'RUNNING' AND (started_at < now() - %s OR EXISTS (SELECT 1 FROM audit.attempts later "
         "WHERE later.batch_id = attempts.batch_id AND later.step = attempts.step AND "
-        "later.started_at > attempts.started_at))",
+        "later.number > attempts.number))",
         [KILLED, LONGEST_RUN],
     )
 
 
 def write_states(connection: Connection, touched: dict[str, Attempt]) -> None:
-    """Say of every batch that is not loaded what its latest attempt came to."""
+    """Say of every batch that is not loaded what became of it: what its steps' latest attempts came to."""
     for batch_id, any_attempt in touched.items():
-        row = connection.execute(
-            "SELECT state, error, reason, seconds FROM audit.attempts WHERE batch_id = %s "
-            "ORDER BY started_at DESC, attempt_key DESC LIMIT 1",
-            [batch_id],
-        ).fetchone()
-        if row is None or row[0] == "SUCCEEDED":
+        row = connection.execute(_UNFINISHED, [batch_id]).fetchone()
+        if row is None:
             continue
         connection.execute(
             _ATTEMPTED,

@@ -23,6 +23,18 @@ CREATE TABLE IF NOT EXISTS audit.batches (
     error varchar(64),
     reason varchar(1000)
 );
+ALTER TABLE audit.batches
+    ADD COLUMN IF NOT EXISTS mode varchar(16),
+    -- Records that the source sent and that were known by their content; keys that a snapshot no longer held.
+    ADD COLUMN IF NOT EXISTS unchanged bigint,
+    ADD COLUMN IF NOT EXISTS deleted bigint,
+    -- The object of the quarantine with its refused records.
+    ADD COLUMN IF NOT EXISTS rejects_key varchar(512),
+    -- Of a batch of records that were refused before: which batch and object they came from.
+    ADD COLUMN IF NOT EXISTS resolved_batch_id varchar(256),
+    ADD COLUMN IF NOT EXISTS resolved_key varchar(512),
+    ADD COLUMN IF NOT EXISTS discarded bigint;
+CREATE INDEX IF NOT EXISTS batches_resolved ON audit.batches (resolved_key);
 
 -- One row per run of a step, whatever became of it.
 CREATE TABLE IF NOT EXISTS audit.attempts (
@@ -39,6 +51,8 @@ CREATE TABLE IF NOT EXISTS audit.attempts (
     reason varchar(1000),
     transient boolean
 );
+-- Of the step's attempts at the batch, from 1: clocks may go back.
+ALTER TABLE audit.attempts ADD COLUMN IF NOT EXISTS number integer NOT NULL DEFAULT 1;
 CREATE INDEX IF NOT EXISTS attempts_batch ON audit.attempts (batch_id, started_at);
 
 -- One row per violation of a refused record; the record itself is in the quarantine.
@@ -53,3 +67,12 @@ CREATE TABLE IF NOT EXISTS audit.rejects (
 );
 CREATE INDEX IF NOT EXISTS rejects_object ON audit.rejects (quarantine_key);
 CREATE INDEX IF NOT EXISTS rejects_batch ON audit.rejects (batch_id);
+
+-- Violations of the records that wait for a decision: neither replayed nor discarded, and their batch was published.
+CREATE OR REPLACE VIEW audit.open_rejects AS
+SELECT rejects.*
+FROM audit.rejects AS rejects
+INNER JOIN audit.batches AS holders ON holders.rejects_key = rejects.quarantine_key
+WHERE NOT EXISTS (
+    SELECT 1 FROM audit.batches AS resolvers WHERE resolvers.resolved_key = rejects.quarantine_key
+);

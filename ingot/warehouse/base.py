@@ -13,9 +13,10 @@ from ingot.manifest import Manifest
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: how many rows the batch has, and whether they were there already."""
+    """What a load did: how many rows the batch has, under which number, and whether they were there already."""
 
     rows: int
+    load_id: int
     already: bool
 
 

@@ -49,13 +49,14 @@ class PostgresWarehouse:
             self._set_up(connection, create_table(contract, table))
             # Two runs of the same batch at once take turns; the lock ends with the session, however it ends.
             connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [manifest.batch_id])
-            if self._is_loaded(connection, manifest, table):
-                return Loaded(manifest.accepted, already=True)
+            load_id = self._load_id(connection, manifest, table)
+            if load_id is not None:
+                return Loaded(manifest.rows, load_id, already=True)
             incoming = f"incoming_{hashlib.md5(manifest.batch_id.encode(), usedforsecurity=False).hexdigest()}"
             self._copy(connection, incoming, contract, parquet)
             with connection.transaction():
-                self._publish(connection, manifest, table, incoming, list(column_types(contract)))
-        return Loaded(manifest.accepted, already=False)
+                load_id = self._publish(connection, manifest, table, incoming, list(column_types(contract)))
+        return Loaded(manifest.rows, load_id, already=False)
 
     def known_attempts(self, source: str) -> set[str]:
         with self._connect() as connection:
@@ -123,15 +124,17 @@ class PostgresWarehouse:
             for statement in statements:
                 connection.execute(statement.encode())
 
-    def _is_loaded(self, connection: psycopg.Connection[Any], manifest: Manifest, table: str) -> bool:
+    def _load_id(self, connection: psycopg.Connection[Any], manifest: Manifest, table: str) -> int | None:
+        """The number under which a batch is loaded already, whole and from this manifest."""
         row = connection.execute(
             sql.SQL(
-                "SELECT (SELECT count(*) FROM {} WHERE _batch_id = %(id)s) = %(rows)s FROM audit.batches "
-                "WHERE batch_id = %(id)s AND state = 'LOADED' AND manifest_sha256 = %(sha)s"
+                "SELECT load_id FROM audit.batches "
+                "WHERE batch_id = %(id)s AND state = 'LOADED' AND manifest_sha256 = %(sha)s "
+                "AND (SELECT count(*) FROM {} WHERE _batch_id = %(id)s) = %(rows)s"
             ).format(sql.Identifier("bronze", table)),
-            {"id": manifest.batch_id, "rows": manifest.accepted, "sha": manifest_sha256(manifest)},
+            {"id": manifest.batch_id, "rows": manifest.rows, "sha": manifest_sha256(manifest)},
         ).fetchone()
-        return bool(row and row[0])
+        return int(row[0]) if row else None
 
     def _copy(self, connection: psycopg.Connection[Any], incoming: str, contract: Contract, parquet: Path) -> None:
         import adbc_driver_postgresql.dbapi as adbc
@@ -160,7 +163,7 @@ class PostgresWarehouse:
 
     def _publish(
         self, connection: psycopg.Connection[Any], manifest: Manifest, table: str, incoming: str, columns: list[str]
-    ) -> None:
+    ) -> int:
         target = sql.Identifier("bronze", table)
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
         selected = sql.SQL(", ").join(self._selected(connection, table, incoming, columns))
@@ -175,7 +178,7 @@ class PostgresWarehouse:
             [manifest.source, manifest.stream],
         ).fetchone()
         assert row is not None
-        load_id = row[0]
+        load_id = int(row[0])
         connection.execute(sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(target), [manifest.batch_id])
         inserted = connection.execute(
             sql.SQL("INSERT INTO {} ({}, _load_id) SELECT {}, %s FROM {}").format(
@@ -183,14 +186,15 @@ class PostgresWarehouse:
             ),
             [load_id],
         ).rowcount
-        if inserted != manifest.accepted:
+        if inserted != manifest.rows:
             raise IntegrityError(
-                f"The Parquet has {inserted} rows, the manifest says {manifest.accepted}.",
+                f"The Parquet has {inserted} rows, the manifest says {manifest.rows}.",
                 key=manifest.parquet_key,
                 hint="run refine again for this batch",
             )
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("bronze", incoming)))
         audit.write_loaded(connection, manifest, load_id)
+        return load_id
 
     def _selected(
         self, connection: psycopg.Connection[Any], table: str, incoming: str, columns: list[str]

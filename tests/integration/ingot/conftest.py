@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingot.attempt import attempt
 from ingot.batch import Batch
 from ingot.manifest import Manifest
 from ingot.sources import RequestPolicy, Source, load_source
 from ingot.steps import audit, extract, load, refine
 from ingot.storage import ObjectStore
 from ingot.warehouse import Warehouse, load_warehouse
+from ingot.warehouse.base import Loaded
 
 if TYPE_CHECKING:
     from conftest import Buckets
@@ -45,15 +47,20 @@ class World:
         )
 
     def extract(self, batch: Batch, as_of: datetime = AS_OF) -> Manifest:
-        return extract(batch, source=self.source, bronze=self.bronze, as_of=as_of)
+        with attempt(self.bronze, batch, "extract") as record:
+            return extract(batch, source=self.source, bronze=self.bronze, as_of=as_of, record=record)
 
     def refine(self, batch: Batch) -> str:
         contract = self.source.stream(batch.stream).contract
-        return refine(batch, contract=contract, bronze=self.bronze, lake=self.lake)
+        with attempt(self.bronze, batch, "refine") as record:
+            return refine(batch, contract=contract, bronze=self.bronze, lake=self.lake, record=record)
 
-    def load(self, batch: Batch) -> None:
+    def load(self, batch: Batch) -> Loaded:
         contract = self.source.stream(batch.stream).contract
-        load(batch, contract=contract, bronze=self.bronze, lake=self.lake, warehouse=self.warehouse)
+        with attempt(self.bronze, batch, "load") as record:
+            return load(
+                batch, contract=contract, bronze=self.bronze, lake=self.lake, warehouse=self.warehouse, record=record
+            )
 
     def run(self, batch: Batch, as_of: datetime = AS_OF) -> Manifest:
         manifest = self.extract(batch, as_of)

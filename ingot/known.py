@@ -1,0 +1,153 @@
+"""What is known of a source: which records it sent before, so that only news is written.
+
+It is kept as an object beside each batch of a stream that continues, a line a record: a snapshot's holds all that
+there was, a cursor batch's what lies in its lookback.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
+from typing import Any
+
+import msgspec
+
+from ingot.batch import Batch
+from ingot.bronze import read_lines, write_object
+from ingot.gate import Refusal
+from ingot.manifest import Manifest, Part
+from ingot.sources import CursorValue, Stream, lookback_of
+from ingot.storage import ObjectStore
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One record that was seen.
+
+    Attributes:
+        key: its primary key, the values as a JSON array; None for a refused record whose key cannot be read.
+        sha256: of its bytes as they are kept, in Bronze or in the quarantine.
+        cursor: its place in a stream with a cursor; for a refused record the watermark of its batch.
+        refused: it is in the quarantine.
+    """
+
+    key: str | None
+    sha256: str
+    cursor: CursorValue | None = None
+    refused: bool = False
+
+
+_ENTRY = msgspec.json.Decoder(Entry)
+
+
+class Known:
+    """Tells news from what is known, and remembers what a batch saw.
+
+    Args:
+        stream: whose records they are.
+        previous: the batch that is continued, if there is one.
+        store: the Bronze bucket.
+    """
+
+    def __init__(self, stream: Stream, previous: Manifest | None, store: ObjectStore) -> None:
+        self._stream = stream
+        self._before: dict[str | None, Entry] = {}
+        self._refused_before: dict[str, Entry] = {}
+        if previous is not None and previous.known is not None:
+            for line in read_lines(store, previous.known):
+                entry = _ENTRY.decode(line)
+                if entry.refused:
+                    self._refused_before[entry.sha256] = entry
+                else:
+                    self._before[entry.key] = entry
+        self._now: dict[str | None, Entry] = {}
+        self._refused_now: dict[str, Entry] = {}
+        self._keys_refused: set[str | None] = set()
+        watermark = previous.watermark if previous is not None else None
+        self.watermark: CursorValue | None = watermark if stream.cursor is not None else None
+
+    def is_new(self, line: bytes) -> bool:
+        """Whether an accepted record is not known with just this content; it is known from now on."""
+        members = _MEMBERS.decode(line)
+        key = _key_text([msgspec.json.decode(members[name]) for name in self._stream.contract.primary_key])
+        entry = Entry(key, hashlib.sha256(line).hexdigest(), self._cursor(members))
+        if entry.cursor is not None and (self.watermark is None or _less(self.watermark, entry.cursor)):
+            self.watermark = entry.cursor
+        # A key that stands twice in one pull is compared with its last record, not with the one before the pull.
+        latest = self._now.get(key) or self._before.get(key)
+        self._now[key] = entry
+        return latest is None or latest.sha256 != entry.sha256
+
+    def is_new_refusal(self, refusal: Refusal) -> bool:
+        """Whether a refused record is not in the quarantine with just this content; it is known from now on."""
+        key = _key_text(msgspec.json.decode(f"[{refusal.key}]")) if refusal.key is not None else None
+        self._keys_refused.add(key)
+        if refusal.sha256 is None:
+            return True
+        known = refusal.sha256 in self._refused_before or refusal.sha256 in self._refused_now
+        self._refused_now[refusal.sha256] = Entry(key, refusal.sha256, None, refused=True)
+        return not known
+
+    @property
+    def size(self) -> int:
+        """How many accepted records were known before."""
+        return len(self._before)
+
+    def vanished(self) -> list[bytes]:
+        """What a snapshot no longer holds, a line a key: a JSON object with the primary key.
+
+        Nothing, if the key of a refused record cannot be read: it may be any of them.
+        """
+        if None in self._keys_refused:
+            return []
+        # A refused record may have been replayed since: when it goes, that has to be said as well.
+        before = [*self._before, *(e.key for e in self._refused_before.values() if e.key not in self._before)]
+        gone = [key for key in dict.fromkeys(before) if key not in self._now and key not in self._keys_refused]
+        names = self._stream.contract.primary_key
+        return [
+            msgspec.json.encode(dict(zip(names, msgspec.json.decode(key), strict=True)))
+            for key in gone
+            if key is not None
+        ]
+
+    def write(self, store: ObjectStore, batch: Batch) -> Part | None:
+        """Put what is known after the batch into the Bronze bucket; None if that is nothing."""
+        return write_object(store, batch.known_key, map(msgspec.json.encode, self._kept()))
+
+    def _kept(self) -> Iterator[Entry]:
+        if self._stream.cursor is None:
+            yield from self._now.values()
+            yield from self._refused_now.values()
+            return
+        if self.watermark is None:
+            return
+        oldest = self.watermark - lookback_of(self._stream.cursor)  # type: ignore[operator]  # both of one kind
+        for entry in (self._before | self._now).values():
+            if entry.cursor is not None and not _less(entry.cursor, oldest):
+                yield entry
+        for sha256, entry in (self._refused_before | self._refused_now).items():
+            since = self.watermark if sha256 in self._refused_now else entry.cursor
+            if since is not None and not _less(since, oldest):
+                yield msgspec.structs.replace(entry, cursor=since)
+
+    def _cursor(self, members: dict[str, msgspec.Raw]) -> CursorValue | None:
+        if self._stream.cursor is None:
+            return None
+        name = self._stream.cursor.field
+        (field,) = (p for p in self._stream.contract.properties if p.name == name)
+        value = msgspec.json.decode(members[name])
+        if field.logical_type == "integer":
+            return int(value)
+        if field.logical_type == "date":
+            return datetime.combine(datetime.fromisoformat(value), time(), UTC)
+        return msgspec.convert(value, datetime).astimezone(UTC)
+
+
+def _key_text(values: list[Any]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def _less(one: CursorValue, other: CursorValue) -> bool:
+    return one < other  # type: ignore[operator]  # both are of one kind: the contract's

@@ -1,0 +1,44 @@
+"""The order of a stream whose batches continue each other: one numbered claim a batch.
+
+A claim is written with a condition and holds the whole manifest. Whoever finds the newest claim without its manifest
+(the claimant was killed between the two) writes the manifest before going on: what was claimed has happened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ingot.batch import sequence_prefix
+from ingot.errors import BatchOvertaken
+from ingot.manifest import Manifest, commit, decode, encode
+from ingot.storage import ObjectStore
+
+
+def find_head(store: ObjectStore, source: str, stream: str) -> Manifest | None:
+    """The newest batch of a stream, or None before its first. It is committed when this returns."""
+    claims = deque(store.keys(sequence_prefix(source, stream)), maxlen=1)
+    if not claims:
+        return None
+    manifest = decode(store.get(claims[0]), claims[0])
+    if store.find(manifest.batch.manifest_key) is None:
+        commit(store, manifest)
+    return manifest
+
+
+def claim(store: ObjectStore, manifest: Manifest) -> Manifest:
+    """Publish a batch as the next of its stream. If another attempt at it did so meanwhile, that one is returned.
+
+    Raises:
+        BatchOvertaken: another batch took its number.
+    """
+    key = f"{sequence_prefix(manifest.source, manifest.stream)}{manifest.number:010d}.json"
+    if not store.put_new(key, encode(manifest)):
+        # Also when the first try succeeded and its answer was lost: then what is there is ours.
+        there = decode(store.get(key), key)
+        if there.batch_id != manifest.batch_id:
+            raise BatchOvertaken(
+                f"{there.batch_id} was committed meanwhile, from which this batch has to go on.",
+                hint="nothing was published; try again",
+            )
+        manifest = there
+    return commit(store, manifest)

@@ -1,0 +1,172 @@
+"""Resolve: an object of the quarantine → a batch of what passes now, and what is left.
+
+There is one resolving batch an object, and its manifest is written with a condition: whoever asks at once, a record is
+published once, given up once, or still open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from ingot import __version__
+from ingot.attempt import Attempt
+from ingot.bronze import PartWriter, write_rejects
+from ingot.contract import Contract
+from ingot.contract.model import Property
+from ingot.errors import ConfigurationError
+from ingot.gate import Gate, Refusal
+from ingot.manifest import Manifest, Resolution, commit, find_manifest
+from ingot.quarantine import batch_of, count_rules, read_rejects, resolving_batch
+from ingot.storage import ObjectStore
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What became of an object's records.
+
+    Attributes:
+        manifest: the resolving batch; None if nothing passed and nothing was given up: the object is still open.
+        accepted: records that are published by the batch.
+        discarded: records that were given up.
+        remaining: what is left, by rule how many violations.
+        remaining_records: how many records that is.
+        already: the object was resolved before, by this batch.
+    """
+
+    manifest: Manifest | None
+    accepted: int
+    discarded: int
+    remaining: dict[str, int]
+    remaining_records: int
+    already: bool
+
+
+def resolve(
+    key: str,
+    *,
+    action: Literal["replay", "discard"],
+    contract: Contract,
+    bronze: ObjectStore,
+    record: Attempt,
+    rule: str | None = None,
+    reason: str | None = None,
+) -> Resolved:
+    """Send the refused records of one object through the present contract, or give them up.
+
+    Args:
+        key: the object in the quarantine.
+        contract: the stream's, as it is now.
+        record: the attempt at the resolving batch, which learns the counts.
+        rule: only records that break this rule; the others stay.
+        reason: why they are given up.
+
+    Raises:
+        ConfigurationError: there is nothing to resolve at this key.
+        IntegrityError: the object is not what its manifest recorded.
+    """
+    holder = find_manifest(bronze, batch_of(key))
+    if holder is None or holder.rejects is None or holder.rejects.key != key:
+        raise ConfigurationError(
+            "This object is of an attempt that published nothing.",
+            key=key,
+            hint="run the interval again: it asks the source for all of its records",
+        )
+    batch = resolving_batch(key)
+    committed = find_manifest(bronze, batch)
+    if committed is not None:
+        return _outcome(committed, already=True)
+    gate = Gate(_behind_the_gate(contract))
+    writer = PartWriter(bronze, batch.data_key)
+    left: list[Refusal] = []
+    chosen = discarded = accepted = 0
+    for reject in read_rejects(bronze, holder):
+        refusal = reject.refusal
+        if not reject.breaks(rule):
+            left.append(refusal)
+            continue
+        chosen += 1
+        if action == "discard":
+            discarded += 1
+        elif refusal.record is None:
+            left.append(refusal)  # its bytes were withheld: there is nothing to send through
+        else:
+            # One record a page: what is no JSON cannot reach over to its neighbour.
+            verdict = gate.check(b"[" + refusal.record + b"]", [refusal.record])
+            writer.write(verdict.accepted)
+            accepted += len(verdict.accepted)
+            left.extend(replace(again, position=refusal.position) for again in verdict.refused)
+    record.accepted, record.rejected = accepted, len(left)
+    rules = count_rules(left)
+    if not accepted and not discarded:
+        return Resolved(None, 0, 0, rules, len(left), already=False)
+    parts, rejects = writer.close(), write_rejects(bronze, batch, left)
+    record.rejects_key = rejects.key if rejects else None
+    now = datetime.now(UTC)
+    manifest = Manifest(
+        batch_id=batch.id,
+        source=batch.source,
+        stream=batch.stream,
+        mode=holder.mode,
+        interval_start=batch.interval_start,
+        interval_end=batch.interval_end,
+        # As if they had passed at once: behind newer versions of their keys.
+        as_of=holder.as_of,
+        accepted=accepted,
+        rejected=len(left),
+        parts=parts,
+        rejects=rejects,
+        reject_rules=rules,
+        requests=(),
+        contract_id=contract.id,
+        contract_version=contract.version,
+        code_version=__version__,
+        redacted=tuple(sorted(contract.secrets)),
+        drift=(),
+        watermark=None,
+        started_at=record.started_at,
+        committed_at=now,
+        seconds=round((now - record.started_at).total_seconds(), 3),
+        resolves=Resolution(
+            batch_id=holder.batch_id,
+            key=key,
+            action=action,
+            rule=rule,
+            reason=reason,
+            chosen=chosen,
+            discarded=discarded,
+        ),
+    )
+    winner = commit(bronze, manifest)
+    return _outcome(winner, already=winner != manifest)
+
+
+def _outcome(manifest: Manifest, *, already: bool) -> Resolved:
+    assert manifest.resolves is not None
+    return Resolved(
+        manifest,
+        manifest.accepted,
+        manifest.resolves.discarded,
+        manifest.reject_rules,
+        manifest.rejected,
+        already=already,
+    )
+
+
+def _behind_the_gate(contract: Contract) -> Contract:
+    """The contract for records whose secrets were cut: nobody can ask for these any more."""
+    return msgspec.structs.replace(contract, properties=tuple(_without_secrets(contract.properties)))
+
+
+def _without_secrets(properties: tuple[Property, ...]) -> Iterator[Property]:
+    for prop in properties:
+        yield msgspec.structs.replace(
+            prop,
+            required=prop.required and prop.classification != "secret",
+            properties=tuple(_without_secrets(prop.properties)),
+            items=next(_without_secrets((prop.items,))) if prop.items is not None else None,
+        )
