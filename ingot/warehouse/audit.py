@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from ingot.attempt import KILLED, Attempt
 from ingot.manifest import Manifest, encode
@@ -156,6 +157,18 @@ def write_states(connection: Connection, touched: dict[str, Attempt]) -> None:
                 "reason": row[2],
             },
         )
+
+
+def forget(connection: Connection, source: str, streams: list[str]) -> None:
+    """Remove all that is known of some streams: manifests and attempts say it again."""
+    for stream in streams:
+        prefix = f"quarantine/{source}/{stream}/"
+        connection.execute("DELETE FROM audit.rejects WHERE starts_with(quarantine_key, %s)", [prefix])
+        for table in ("attempts", "batches"):
+            name = sql.Identifier("audit", table)
+            connection.execute(
+                sql.SQL("DELETE FROM {} WHERE source = %s AND stream = %s").format(name), [source, stream]
+            )
 
 
 def _text(text: str | None, length: int) -> str | None:

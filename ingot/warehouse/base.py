@@ -31,11 +31,18 @@ class Table:
 class Warehouse(Protocol):
     """One warehouse. All methods raise WarehouseUnavailable when it does not answer."""
 
-    def load(self, manifest: Manifest, contract: Contract, parquet: Path) -> Loaded:
+    def load(self, manifest: Manifest, contract: Contract, parquet: Path, *, load_id: int | None = None) -> Loaded:
         """Put a batch's rows into its bronze table and its row into ``audit.batches``, in one transaction.
 
         A batch that is loaded already from the same manifest is left as it is.
+
+        Args:
+            load_id: the number that it had before the table was dropped; else it gets the next one.
         """
+        ...
+
+    def drop(self, source: str, streams: list[str]) -> None:
+        """Drop streams' bronze tables, the views on them and their audit rows: all of it can be loaded again."""
         ...
 
     def known_attempts(self, source: str) -> set[str]:

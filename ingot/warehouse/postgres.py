@@ -43,20 +43,30 @@ class PostgresWarehouse:
         )
         self._name = f"{endpoint.host}:{endpoint.port}/{endpoint.dbname}"
 
-    def load(self, manifest: Manifest, contract: Contract, parquet: Path) -> Loaded:
+    def load(self, manifest: Manifest, contract: Contract, parquet: Path, *, load_id: int | None = None) -> Loaded:
         table = table_name(manifest.source, manifest.stream)
         with self._connect() as connection:
             self._set_up(connection, create_table(contract, table))
             # Two runs of the same batch at once take turns; the lock ends with the session, however it ends.
             connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [manifest.batch_id])
-            load_id = self._load_id(connection, manifest, table)
-            if load_id is not None:
-                return Loaded(manifest.rows, load_id, already=True)
+            known = self._load_id(connection, manifest, table)
+            if known is not None:
+                return Loaded(manifest.rows, known, already=True)
             incoming = f"incoming_{hashlib.md5(manifest.batch_id.encode(), usedforsecurity=False).hexdigest()}"
             self._copy(connection, incoming, contract, parquet)
             with connection.transaction():
-                load_id = self._publish(connection, manifest, table, incoming, list(column_types(contract)))
-        return Loaded(manifest.rows, load_id, already=False)
+                number = self._publish(connection, manifest, table, incoming, list(column_types(contract)), load_id)
+        return Loaded(manifest.rows, number, already=False)
+
+    def drop(self, source: str, streams: list[str]) -> None:
+        with self._connect() as connection:
+            self._set_up(connection, [])
+            with connection.transaction():
+                connection.execute("SET LOCAL client_min_messages = warning")
+                for stream in streams:
+                    table = sql.Identifier("bronze", table_name(source, stream))
+                    connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(table))
+                audit.forget(connection, source, streams)
 
     def known_attempts(self, source: str) -> set[str]:
         with self._connect() as connection:
@@ -162,7 +172,13 @@ class PostgresWarehouse:
                 ) from error
 
     def _publish(
-        self, connection: psycopg.Connection[Any], manifest: Manifest, table: str, incoming: str, columns: list[str]
+        self,
+        connection: psycopg.Connection[Any],
+        manifest: Manifest,
+        table: str,
+        incoming: str,
+        columns: list[str],
+        load_id: int | None,
     ) -> int:
         target = sql.Identifier("bronze", table)
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -172,19 +188,19 @@ class PostgresWarehouse:
         # Numbered before the batch's older rows go, and never again with a number that dbt may have seen.
         row = connection.execute(
             sql.SQL(
-                "SELECT greatest((SELECT max(_load_id) FROM {}), (SELECT max(load_id) FROM audit.batches "
-                "WHERE source = %s AND stream = %s), 0) + 1"
+                "SELECT coalesce(%s, greatest((SELECT max(_load_id) FROM {}), (SELECT max(load_id) FROM audit.batches "
+                "WHERE source = %s AND stream = %s), 0) + 1)"
             ).format(target),
-            [manifest.source, manifest.stream],
+            [load_id, manifest.source, manifest.stream],
         ).fetchone()
         assert row is not None
-        load_id = int(row[0])
+        number = int(row[0])
         connection.execute(sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(target), [manifest.batch_id])
         inserted = connection.execute(
             sql.SQL("INSERT INTO {} ({}, _load_id) SELECT {}, %s FROM {}").format(
                 target, names, selected, sql.Identifier("bronze", incoming)
             ),
-            [load_id],
+            [number],
         ).rowcount
         if inserted != manifest.rows:
             raise IntegrityError(
@@ -193,8 +209,8 @@ class PostgresWarehouse:
                 hint="run refine again for this batch",
             )
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("bronze", incoming)))
-        audit.write_loaded(connection, manifest, load_id)
-        return load_id
+        audit.write_loaded(connection, manifest, number)
+        return number
 
     def _selected(
         self, connection: psycopg.Connection[Any], table: str, incoming: str, columns: list[str]
