@@ -9,8 +9,21 @@ import msgspec
 from ingot.errors import PayloadBroken
 
 _RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
-_OPEN, _CLOSE = b"[{", b"]}"
+# Possessive (`*+`): nothing is remembered to go back to, so that a string of 100 MiB needs no memory of its own. A
+# quote that opens no whole string is a token too: else the search would begin again at each quote inside of it.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
+_KINDS = (  # how something that is no array begins, and what it is called
+    (b"\xef\xbb\xbf", "text with a byte order mark"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"[\x00", "UTF-16"),
+    (b"\x00[", "UTF-16"),
+    (b"\x1f\x8b", "gzip"),
+    (b"{", "an object"),
+    (b"<", "a page of HTML or XML"),
+    (b"null", "null"),
+    (b'"', "a string"),
+)
 
 
 def split(body: bytes) -> list[bytes]:
@@ -20,16 +33,16 @@ def split(body: bytes) -> list[bytes]:
     bad record does not cost the others; the gate then refuses just that one.
 
     Raises:
-        PayloadBroken: the body is no array, or ends before its end.
+        PayloadBroken: the body is no array, ends before its end or goes on after it.
     """
     try:
         return [bytes(record) for record in _RECORDS.decode(body)]
     except (ValueError, RecursionError):
-        return _split_by_brackets(body.strip())
+        return _split_by_brackets(body.strip(b" \t\n\r"))
 
 
 def _split_by_brackets(body: bytes) -> list[bytes]:
-    if body[:1] != b"[":
+    if body[:1] != b"[" or body[1:2] == b"\x00":
         raise PayloadBroken(
             f"The source sent {_what(body)} where an array of records was due.",
             hint="ask the source by hand; if it changed its shape, change source.yaml",
@@ -42,20 +55,23 @@ def _split_by_brackets(body: bytes) -> list[bytes]:
         elif symbol in (b"]", b"}"):
             depth -= 1
             if depth == 0:
-                if body[token.end() :].strip():
-                    break
+                if symbol == b"}" or token.end() < len(body):
+                    raise _broken("goes on after its array")
                 records.append(body[start : token.start()].strip())
                 return records if records != [b""] else []
         elif symbol == b"," and depth == 1:
             records.append(body[start : token.start()].strip())
             start = token.end()
-    raise PayloadBroken(
-        "The source's answer ends before its array does.",
-        hint="nothing was published; the next attempt asks again",
-    )
+        elif symbol == b'"':
+            break  # a string without an end
+    raise _broken("ends before its array does")
+
+
+def _broken(how: str) -> PayloadBroken:
+    return PayloadBroken(f"The source's answer {how}.", hint="nothing was published; the next attempt asks again")
 
 
 def _what(body: bytes) -> str:
     if not body:
         return "an empty body"
-    return {b"{": "an object", b"<": "a page of HTML or XML", b"n": "null"}.get(body[:1], "something else")
+    return next((name for start, name in _KINDS if body.startswith(start)), "something else")
