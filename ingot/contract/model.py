@@ -107,6 +107,7 @@ class Contract(msgspec.Struct, frozen=True):
         description: "One record per …".
         max_reject_rate: the share of refused records (0 to 1) above which a batch is not published.
         properties: the fields of a record.
+        about: the document's own description, by ``purpose``, ``usage`` and ``limitations``.
     """
 
     stream: str
@@ -115,6 +116,7 @@ class Contract(msgspec.Struct, frozen=True):
     description: str
     max_reject_rate: float
     properties: tuple[Property, ...]
+    about: dict[str, Any] = {}
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -162,6 +164,7 @@ def load_contract(text: str, *, origin: str) -> Contract:
         description=schema.description,
         max_reject_rate=float(rate),
         properties=schema.properties,
+        about=document.description,
     )
     for prop in _walk(contract.properties):
         _check(prop, origin)
