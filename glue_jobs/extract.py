@@ -6,12 +6,12 @@ from awsglue.utils import getResolvedOptions
 
 from ingot.attempt import attempt
 from ingot.batch import parse_time
-from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
+from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, verdicts
 from ingot.sources import load_source
 from ingot.steps import extract
 from ingot.storage import ObjectStore
 
-args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "sources_uri"])
+args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "sources_uri", *given("source_secret")])
 
 with verdicts():
     batch = batch_from(args)
@@ -23,6 +23,7 @@ with verdicts():
             bronze=bronze,
             as_of=parse_time(args["as_of"]),
             record=record,
+            secret=args.get("source_secret"),
         )
     report(
         "extract",

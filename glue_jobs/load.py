@@ -5,14 +5,15 @@ import sys
 from awsglue.utils import getResolvedOptions
 
 from ingot.attempt import attempt
-from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
+from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, verdicts
 from ingot.sources import load_source
 from ingot.steps import load
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse, read_endpoint
 
 args = getResolvedOptions(
-    sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "lake_bucket", "sources_uri", "warehouse_secret"]
+    sys.argv,
+    [*BATCH_ARGUMENTS, "bronze_bucket", "lake_bucket", "sources_uri", "warehouse_secret", *given("resolves")],
 )
 
 with verdicts():

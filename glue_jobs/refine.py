@@ -5,12 +5,14 @@ import sys
 from awsglue.utils import getResolvedOptions
 
 from ingot.attempt import attempt
-from ingot.job import BATCH_ARGUMENTS, batch_from, report, verdicts
+from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, verdicts
 from ingot.sources import load_source
 from ingot.steps import refine
 from ingot.storage import ObjectStore
 
-args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "lake_bucket", "sources_uri"])
+args = getResolvedOptions(
+    sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "lake_bucket", "sources_uri", *given("resolves")]
+)
 
 with verdicts():
     batch = batch_from(args)

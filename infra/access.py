@@ -7,24 +7,26 @@ reach another whose name begins the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The rights of one step, besides its code, its sources, its logs and the lake's key.
+    """The rights of one job, besides its code, its sources, its logs and the lake's key.
 
     Attributes:
         read: prefixes whose objects it reads.
         list: prefixes whose keys it lists.
         write: prefixes below which it writes objects.
         warehouse: True: it reads the warehouse's secret.
+        source: True: it reads the source's secret, if the source has one.
     """
 
     read: tuple[str, ...]
     write: tuple[str, ...] = ()
     list: tuple[str, ...] = ()
     warehouse: bool = False
+    source: bool = False
 
     def of_source(self, source: str) -> Access:
         """The same rights with the source's name filled in."""
@@ -32,20 +34,33 @@ class Access:
         def fill(paths: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(path.format(source=source) for path in paths)
 
-        return Access(read=fill(self.read), write=fill(self.write), list=fill(self.list), warehouse=self.warehouse)
+        return replace(self, read=fill(self.read), write=fill(self.write), list=fill(self.list))
 
 
-_DATA, _QUARANTINE = "bronze/data/{source}/", "bronze/quarantine/{source}/"
+_DATA, _DELETES = "bronze/data/{source}/", "bronze/deletes/{source}/"
 _MANIFESTS, _ATTEMPTS = "bronze/manifests/{source}/", "bronze/attempts/{source}/"
-_PARQUET = "lake/bronze/{source}/"
+_SEQUENCE, _KNOWN = "bronze/sequence/{source}/", "bronze/known/{source}/"
+_QUARANTINE, _PARQUET = "bronze/quarantine/{source}/", "lake/bronze/{source}/"
 
 ACCESS: Mapping[str, Access] = {
-    "extract": Access(read=(_MANIFESTS,), list=(_MANIFESTS,), write=(_DATA, _QUARANTINE, _MANIFESTS, _ATTEMPTS)),
-    "refine": Access(read=(_MANIFESTS, _DATA), write=(_PARQUET, _ATTEMPTS)),
-    "load": Access(read=(_MANIFESTS, _PARQUET), write=(_ATTEMPTS,), warehouse=True),
-    "audit": Access(
-        read=(_MANIFESTS, _ATTEMPTS, _QUARANTINE),
-        list=(_MANIFESTS, _ATTEMPTS, _QUARANTINE),
+    "extract": Access(
+        read=(_MANIFESTS, _SEQUENCE, _KNOWN),
+        list=(_MANIFESTS, _SEQUENCE, _ATTEMPTS),
+        write=(_DATA, _DELETES, _QUARANTINE, _MANIFESTS, _SEQUENCE, _KNOWN, _ATTEMPTS),
+        source=True,
+    ),
+    "refine": Access(read=(_MANIFESTS, _DATA, _DELETES), list=(_ATTEMPTS,), write=(_PARQUET, _ATTEMPTS)),
+    "load": Access(read=(_MANIFESTS, _PARQUET), list=(_ATTEMPTS,), write=(_ATTEMPTS,), warehouse=True),
+    "audit": Access(read=(_MANIFESTS, _ATTEMPTS, _QUARANTINE), list=(_MANIFESTS, _ATTEMPTS), warehouse=True),
+    "replay": Access(
+        read=(_MANIFESTS, _QUARANTINE),
+        list=(_MANIFESTS, _ATTEMPTS),
+        write=(_DATA, _QUARANTINE, _MANIFESTS, _ATTEMPTS),
+    ),
+    "rebuild": Access(
+        read=(_MANIFESTS, _DATA, _DELETES, _PARQUET, _ATTEMPTS, _QUARANTINE),
+        list=(_MANIFESTS, _ATTEMPTS, _PARQUET),
+        write=(_PARQUET, _ATTEMPTS),
         warehouse=True,
     ),
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.files import empty_folder, required
 from ingot.errors import ConfigurationError
-from ingot.naming import STEPS
+from ingot.naming import JOBS
 
 # Any fixed time will do (1 February 2020): with it the same code gives the same wheel, byte for byte
 # (https://reproducible-builds.org/specs/source-date-epoch/), and a deployment changes with the code only.
@@ -43,12 +43,12 @@ def build_code(destination: Path, root: Path) -> Code:
         root: the checkout.
 
     Raises:
-        ConfigurationError: a step has no script, or the wheel cannot be built.
+        ConfigurationError: a job has no script, or the wheel cannot be built.
     """
     jobs = empty_folder(destination) / "jobs"
     jobs.mkdir()
-    for step in STEPS:
-        script = required(root / "glue_jobs" / f"{step}.py", hint="every step of the library has a script")
+    for step in JOBS:
+        script = required(root / "glue_jobs" / f"{step}.py", hint="every job has a script")
         shutil.copyfile(script, jobs / script.name)
     wheel = build_wheel(destination / "wheels", root)
     return Code(folder=destination, wheel=f"wheels/{wheel.name}")

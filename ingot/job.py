@@ -30,6 +30,11 @@ def batch_from(arguments: Mapping[str, str]) -> Batch:
     )
 
 
+def given(*names: str) -> list[str]:
+    """Those of some optional arguments that this run was started with: ``getResolvedOptions`` wants all it is told."""
+    return [name for name in names if any(word.partition("=")[0] == f"--{name}" for word in sys.argv[1:])]
+
+
 def report(step: str, **metrics: object) -> None:
     """Print one line of JSON: what the step did."""
     print(msgspec.json.encode({"step": step, **metrics}).decode(), flush=True)

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 STEPS = ("extract", "refine", "load", "audit")
 """The steps of a batch in order; ``audit`` runs once a source, after all streams."""
+OPERATIONS = ("replay", "rebuild")
+"""What a person asks for, through the CLI."""
+JOBS = STEPS + OPERATIONS
+"""Every source has one Glue job of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +56,14 @@ class Names:
         """The name in Secrets Manager; Airflow reads it as the connection ``warehouse``."""
         return f"ingot/{self.environment}/warehouse"
 
+    def source_secret(self, source: str) -> str:
+        """The name in Secrets Manager of what a source asks for (a token, a password)."""
+        return f"ingot/{self.environment}/source/{source}"
+
     def job(self, source: str, step: str) -> str:
-        """The Glue job that runs one step for every stream of one source."""
-        if step not in STEPS:
-            raise ValueError(f"no such step: {step!r}; there are {', '.join(STEPS)}")
+        """The Glue job that runs one step, or one operation, for every stream of one source."""
+        if step not in JOBS:
+            raise ValueError(f"no such step: {step!r}; there are {', '.join(JOBS)}")
         return f"ingot-{self.environment}-{source}-{step}"
 
 

@@ -20,8 +20,10 @@ from infra.nag import acknowledge, wildcard_resource
 from ingot.naming import Names
 
 TIMEOUT = cdk.Duration.hours(1)
+REBUILD_TIMEOUT = cdk.Duration.hours(12)
+"""A rebuild loads all that there is."""
 MAX_CONCURRENT_RUNS = 20
-"""Every stream of a source may run at once, and a backfill beside them."""
+"""Every stream of a source may run at once, and a backfill beside them; but only one rebuild."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,23 +57,35 @@ class StepJob(Construct):
         scope, id: as for every construct.
         platform: what all jobs have in common.
         source: the source's name.
-        step: one of ``ingot.naming.STEPS``.
+        step: one of ``ingot.naming.JOBS``.
+        secret: the source's, where it asks for credentials.
 
     Example::
 
         StepJob(self, "fakestore-extract", platform=platform, source="fakestore", step="extract")
     """
 
-    def __init__(self, scope: Construct, id: str, *, platform: Platform, source: str, step: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        platform: Platform,
+        source: str,
+        step: str,
+        secret: secretsmanager.CfnSecret | None = None,
+    ) -> None:
         super().__init__(scope, id)
         self._platform = platform
+        self._secret = secret if ACCESS[step].source else None
+        alone = step == "rebuild"
         access = ACCESS[step].of_source(source)
         artifacts = platform.buckets["artifacts"]
         self.role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("glue.amazonaws.com"),
-            description=f"Step {step} of source {source}",
+            description=f"Job {step} of source {source}",
             inline_policies={"Step": iam.PolicyDocument(statements=list(self._statements(step, access)))},
         )
         self.job = glue.CfnJob(
@@ -82,9 +96,11 @@ class StepJob(Construct):
             glue_version="6.0",
             worker_type="G.1X",
             number_of_workers=2,  # the fewest that a Spark job can have
-            timeout=int(TIMEOUT.to_minutes()),
+            timeout=int((REBUILD_TIMEOUT if alone else TIMEOUT).to_minutes()),
             max_retries=0,
-            execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=MAX_CONCURRENT_RUNS),
+            execution_property=glue.CfnJob.ExecutionPropertyProperty(
+                max_concurrent_runs=1 if alone else MAX_CONCURRENT_RUNS
+            ),
             command=glue.CfnJob.JobCommandProperty(
                 name="glueetl",
                 python_version="3",
@@ -97,12 +113,12 @@ class StepJob(Construct):
                 "--additional-python-modules": artifacts.s3_url_for_object(platform.code.wheel),
                 "--sources_uri": artifacts.s3_url_for_object("sources"),
                 "--source": source,
-                **self._step_arguments(access),
+                **self._step_arguments(source, access),
             },
         )
         self._explain(access)
 
-    def _step_arguments(self, access: Access) -> dict[str, str]:
+    def _step_arguments(self, source: str, access: Access) -> dict[str, str]:
         """The names of what the step may touch: none without a right, and no right without a name."""
         platform = self._platform
         arguments = {
@@ -112,6 +128,8 @@ class StepJob(Construct):
         }
         if access.warehouse:
             arguments["--warehouse_secret"] = platform.names.warehouse_secret
+        if self._secret is not None:
+            arguments["--source_secret"] = platform.names.source_secret(source)
         return arguments
 
     def _statements(self, step: str, access: Access) -> Iterable[iam.PolicyStatement]:
@@ -143,6 +161,12 @@ class StepJob(Construct):
                 sid="Warehouse",
                 actions=["secretsmanager:GetSecretValue"],
                 resources=[platform.warehouse.secret_arn],
+            )
+        if self._secret is not None:
+            yield iam.PolicyStatement(
+                sid="Source",
+                actions=["secretsmanager:GetSecretValue"],
+                resources=[self._secret.ref],  # its ARN
             )
         yield iam.PolicyStatement(
             sid="Key", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[platform.key.key_arn]

@@ -1,4 +1,4 @@
-"""The jobs: what they run, one Glue job a source and step, and where they log."""
+"""The jobs: what they run, a Glue job a source and step or operation, and where they log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from infra.constructs.step_job import Platform, StepJob
 from infra.constructs.uploads import Upload
 from infra.deployment import Deployment, IngotStack
 from infra.job_code import build_code
-from ingot.naming import STEPS
+from infra.nag import acknowledge
+from ingot.naming import JOBS
 from ingot.sources import Source
 
 
@@ -24,7 +25,7 @@ class JobsStack(IngotStack):
     Args:
         scope: the app.
         deployment: what it is made from.
-        sources: each gets a job a step.
+        sources: each gets a job a step and operation, and a secret if it asks for credentials.
         key: the lake's.
         warehouse: the secret.
     """
@@ -80,7 +81,27 @@ class JobsStack(IngotStack):
                 for kind in ("output", "error")
             ),
         )
-        for source in sources:
-            for step in STEPS:
-                job = StepJob(self, f"{source}-{step}", platform=platform, source=source, step=step)
+        for name, source in sources.items():
+            secret = self._secret(name, deployment, key) if getattr(source, "auth", None) is not None else None
+            for step in JOBS:
+                job = StepJob(self, f"{name}-{step}", platform=platform, source=name, step=step, secret=secret)
                 job.node.add_dependency(*uploads)  # a job never points at code that is not there yet
+
+    def _secret(self, source: str, deployment: Deployment, key: kms.IKey) -> secretsmanager.CfnSecret:
+        """Where a source's credentials belong. It is made without a value, which only the source can give.
+
+        A deployment never changes what a person put in: there is no value in the template to go back to.
+        """
+        secret = secretsmanager.CfnSecret(
+            self,
+            f"{source}-secret",
+            name=deployment.names.source_secret(source),
+            description=f"What the source {source} asks for: a JSON object, see auth in its source.yaml",
+            kms_key_id=key.key_arn,
+        )
+        secret.apply_removal_policy(deployment.removal_policy)
+        acknowledge(
+            secret,
+            {"AwsSolutions-SMG4": "The source gives out its credentials; nothing here could make it take new ones."},
+        )
+        return secret

@@ -3,7 +3,8 @@
 from ingot.steps.audit import audit
 from ingot.steps.extract import extract
 from ingot.steps.load import load
+from ingot.steps.rebuild import rebuild
 from ingot.steps.refine import refine
 from ingot.steps.resolve import resolve
 
-__all__ = ["audit", "extract", "load", "refine", "resolve"]
+__all__ = ["audit", "extract", "load", "rebuild", "refine", "resolve"]

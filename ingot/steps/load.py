@@ -23,11 +23,13 @@ def load(
     lake: ObjectStore,
     warehouse: Warehouse,
     record: Attempt,
+    load_id: int | None = None,
 ) -> Loaded:
     """Load one batch; again is harmless.
 
     Args:
         record: the attempt, which learns the count and the number of the load.
+        load_id: the number to load it under; the next one unless given.
 
     Raises:
         BatchMissing: the batch was never committed or never refined.
@@ -43,6 +45,6 @@ def load(
             raise BatchMissing(
                 "The batch was never refined.", key=manifest.parquet_key, hint="run refine for it first"
             ) from error
-        loaded = warehouse.load(manifest, contract, parquet)
+        loaded = warehouse.load(manifest, contract, parquet, load_id=load_id)
     record.accepted, record.load_id = manifest.accepted, loaded.load_id
     return loaded

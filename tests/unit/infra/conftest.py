@@ -30,6 +30,8 @@ FILES = {
     "glue_jobs/refine.py": "print('refine')\n",
     "glue_jobs/load.py": "print('load')\n",
     "glue_jobs/audit.py": "print('audit')\n",
+    "glue_jobs/replay.py": "print('replay')\n",
+    "glue_jobs/rebuild.py": "print('rebuild')\n",
     "dags/requirements.txt": "astronomer-cosmos\n",
     "dags/startup.sh": "#!/bin/sh\n",
     "dags/.airflowignore": "dbt/\n",

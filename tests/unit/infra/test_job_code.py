@@ -45,6 +45,8 @@ def test_the_code_folder_holds_a_script_a_step_and_the_wheel_that_pip_can_read(c
         "jobs/refine.py",
         "jobs/load.py",
         "jobs/audit.py",
+        "jobs/replay.py",
+        "jobs/rebuild.py",
         f"wheels/ingot-{__version__}-py3-none-any.whl",
     }
     names = zipfile.ZipFile(code.folder / code.wheel).namelist()

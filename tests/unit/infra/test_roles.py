@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ingot import __version__
-from ingot.naming import STEPS
+from ingot.naming import JOBS
 
 LAYOUT = Path(__file__).resolve().parents[3] / "docs/reference/layout.md"
 SOURCE = "fakestore"
@@ -26,9 +26,9 @@ def documented(step: str) -> set[Right]:
     (row,) = (
         line
         for line in LAYOUT.read_text(encoding="utf-8").splitlines()
-        if line.startswith(f"| {step} |") and line.count("|") == 4
+        if line.startswith(f"| {step} |") and line.count("|") == 5
     )
-    _, _, reads, writes, _ = row.split("|")
+    _, _, reads, lists, writes, _ = row.split("|")
     rights = {
         ("s3:GetObject", f"artifacts/wheels/ingot-{__version__}-py3-none-any.whl"),
         ("s3:GetObject", f"artifacts/jobs/{step}.py"),
@@ -39,8 +39,7 @@ def documented(step: str) -> set[Right]:
     }
     rights |= {("s3:GetObject", path) for path in paths(reads)}
     rights |= {("s3:PutObject", path) for path in paths(writes)}
-    if re.search(r"\blist\b", reads):
-        rights |= {("s3:ListBucket", path) for path in paths(reads)}
+    rights |= {("s3:ListBucket", path) for path in paths(lists)}
     if "the warehouse secret" in reads:
         rights.add(("secretsmanager:GetSecretValue", "the warehouse's secret"))
     return rights
@@ -110,12 +109,12 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", JOBS)
 def test_a_steps_role_allows_what_the_layout_says_and_no_more(local: Any, step: str) -> None:
     assert deployed(local, step) == documented(step)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", JOBS)
 def test_no_action_of_a_job_is_a_pattern(local: Any, step: str) -> None:
     actions = [action for statement in statements(local, step) for action in as_list(statement["Action"])]
 
@@ -124,10 +123,10 @@ def test_no_action_of_a_job_is_a_pattern(local: Any, step: str) -> None:
 
 
 @pytest.mark.parametrize("other", ["fakestore2", "fakestor", "shop"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", JOBS)
 def test_a_role_reaches_no_other_sources_data(local: Any, step: str, other: str) -> None:
     keys = [
-        *(f"bronze/{kind}/{other}/carts/x" for kind in ("data", "quarantine", "manifests", "attempts")),
+        *(f"bronze/{kind}/{other}/carts/x" for kind in ("data", "quarantine", "manifests", "attempts", "known")),
         f"lake/bronze/{other}/carts/x",
     ]
 
@@ -146,5 +145,5 @@ def test_only_glue_can_take_a_jobs_role(local: Any) -> None:
         ]
     ]
 
-    assert len(roles) == len(STEPS), "a role a job"
-    assert trusted == [{"Service": "glue.amazonaws.com"}] * len(STEPS)
+    assert len(roles) == len(JOBS), "a role a job"
+    assert trusted == [{"Service": "glue.amazonaws.com"}] * len(JOBS)

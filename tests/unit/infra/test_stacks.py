@@ -11,7 +11,7 @@ import pytest
 
 from ingot import __version__
 from ingot.contract.glue import glue_columns
-from ingot.naming import STEPS, Names
+from ingot.naming import JOBS, Names
 from ingot.sources import load_sources
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -196,8 +196,8 @@ def flat(value: Any) -> str:
     return "".join(part for part in value["Fn::Join"][1] if isinstance(part, str))
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_source_has_a_job_a_step_with_the_agreed_arguments(local: Any, step: str) -> None:
+@pytest.mark.parametrize("step", JOBS)
+def test_a_source_has_a_job_a_step_and_operation_with_the_agreed_arguments(local: Any, step: str) -> None:
     jobs = {job["Properties"]["Name"]: job["Properties"] for job in local.resources("AWS::Glue::Job").values()}
     job = jobs[LOCAL.job("fakestore", step)]
     given = job["DefaultArguments"]
@@ -209,11 +209,14 @@ def test_a_source_has_a_job_a_step_with_the_agreed_arguments(local: Any, step: s
         "--additional-python-modules": f"{artifacts}/wheels/ingot-{__version__}-py3-none-any.whl",
     }
     assert given["--bronze_bucket"] == LOCAL.bronze_bucket
-    assert given.get("--lake_bucket") == (LOCAL.lake_bucket if step in ("refine", "load") else None)
-    assert given.get("--warehouse_secret") == (LOCAL.warehouse_secret if step in ("load", "audit") else None)
+    assert given.get("--lake_bucket") == (LOCAL.lake_bucket if step in ("refine", "load", "rebuild") else None)
+    in_warehouse = step in ("load", "audit", "rebuild")
+    assert given.get("--warehouse_secret") == (LOCAL.warehouse_secret if in_warehouse else None)
+    assert "--source_secret" not in given, "it asks for no credentials"
     assert job["Command"]["ScriptLocation"] == f"{artifacts}/jobs/{step}.py"
     assert (job["GlueVersion"], job["WorkerType"], job["NumberOfWorkers"]) == ("6.0", "G.1X", 2)
-    assert job["ExecutionProperty"]["MaxConcurrentRuns"] >= len(STREAMS)
+    runs = job["ExecutionProperty"]["MaxConcurrentRuns"]
+    assert runs == 1 if step == "rebuild" else runs >= len(STREAMS)
     assert job["MaxRetries"] == 0, "the orchestrator retries, and knows what is worth it"
 
 

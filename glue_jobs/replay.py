@@ -1,0 +1,40 @@
+"""Glue job: send the refused records of one object of the quarantine through the present contract, or give them up."""
+
+import sys
+
+from awsglue.utils import getResolvedOptions
+
+from ingot.attempt import attempt
+from ingot.job import given, report, verdicts
+from ingot.quarantine import resolving_batch
+from ingot.sources import load_source
+from ingot.steps import resolve
+from ingot.storage import ObjectStore
+
+args = getResolvedOptions(
+    sys.argv, ["quarantine_key", "action", "bronze_bucket", "sources_uri", *given("rule", "reason")]
+)
+
+with verdicts():
+    batch = resolving_batch(args["quarantine_key"])
+    bronze = ObjectStore(args["bronze_bucket"])
+    with attempt(bronze, batch, "replay") as record:
+        source = load_source(f"{args['sources_uri']}/{batch.source}")
+        resolved = resolve(
+            args["quarantine_key"],
+            action=args["action"],
+            contract=source.stream(batch.stream).contract,
+            bronze=bronze,
+            record=record,
+            rule=args.get("rule"),
+            reason=args.get("reason"),
+        )
+    report(
+        "replay",
+        batch=batch.id,
+        committed=resolved.manifest is not None,
+        accepted=resolved.accepted,
+        discarded=resolved.discarded,
+        remaining=resolved.remaining,
+        already=resolved.already,
+    )
