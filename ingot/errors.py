@@ -82,7 +82,13 @@ class TerminalError(IngotError):
 
 
 class SourceUnavailable(TransientError):
-    """The source is down, slow or asks to wait."""
+    """The source is down, slow or asks to wait.
+
+    Attributes:
+        retry_after: the seconds that it asks to wait, where it says so.
+    """
+
+    retry_after: float | None = None
 
 
 class PayloadBroken(TransientError):

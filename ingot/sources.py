@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ingot.contract import Contract, load_contract
 from ingot.errors import ConfigurationError, StorageUnavailable
+from ingot.request import Auth, Pagination, RequestPolicy, address_faults, faults
 
 Mode = Literal["interval", "cursor", "snapshot"]
 CursorValue = datetime | int
@@ -26,20 +27,6 @@ CursorValue = datetime | int
 _LOOKBACK = re.compile(r"(\d+)\s*([dhms])")
 _BOUNDS = ("interval_start", "interval_end")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
-class RequestPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long and how often a source is asked.
-
-    Attributes:
-        timeout_seconds: of one attempt, from connection to last byte of silence.
-        attempts: how often a request is sent at most.
-        deadline_seconds: of all attempts of one batch together.
-    """
-
-    timeout_seconds: float = 30.0
-    attempts: int = 3
-    deadline_seconds: float = 300.0
 
 
 class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +50,9 @@ class _StreamEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     params: dict[str, str] = {}
     cursor: Cursor | None = None
     max_delete_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    records: str = ""
+    pagination: Pagination | None = None
+    headers: dict[str, str] = {}
 
 
 class _SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +63,7 @@ class _SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_url: str
     streams: dict[str, _StreamEntry]
     request: RequestPolicy = RequestPolicy()
+    auth: Auth | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -89,6 +80,9 @@ class Stream(msgspec.Struct, frozen=True):
         contract: what its records must be.
         cursor: in ``cursor`` mode only.
         max_delete_rate: the share of the known keys (0 to 1) that may be missing from one snapshot.
+        records: where the records are in an answer, if it is no array of them (``data.items``).
+        pagination: how an answer leads to the next one; without it there is one.
+        headers: sent with each request; none of them may be a credential.
     """
 
     source: str
@@ -99,6 +93,9 @@ class Stream(msgspec.Struct, frozen=True):
     contract: Contract
     cursor: Cursor | None = None
     max_delete_rate: float = 0.5
+    records: str = ""
+    pagination: Pagination | None = None
+    headers: dict[str, str] = {}
 
     @property
     def continues(self) -> bool:
@@ -142,7 +139,12 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """One source with all its streams."""
+    """One source with all its streams.
+
+    Attributes:
+        request: how long, how often and how fast it is asked.
+        auth: how its credentials go onto a request; without it, it asks for none.
+    """
 
     name: str
     title: str
@@ -151,6 +153,7 @@ class Source(msgspec.Struct, frozen=True):
     base_url: str
     request: RequestPolicy
     streams: dict[str, Stream]
+    auth: Auth | None = None
 
     def stream(self, name: str) -> Stream:
         """One stream by name.
@@ -197,8 +200,13 @@ def load_source(location: str | Path) -> Source:
             contract=contract,
             cursor=stream.cursor,
             max_delete_rate=stream.max_delete_rate,
+            records=stream.records,
+            pagination=stream.pagination,
+            headers=stream.headers,
         )
-        _check(streams[name], origin)
+        _check(streams[name], entry.auth, origin)
+    for reason, hint in address_faults(entry.base_url, entry.auth):
+        raise ConfigurationError(f"{origin}: the source {reason}.", source=entry.name, hint=hint)
     return Source(
         name=entry.name,
         title=entry.title,
@@ -207,6 +215,7 @@ def load_source(location: str | Path) -> Source:
         base_url=entry.base_url.rstrip("/"),
         request=entry.request,
         streams=streams,
+        auth=entry.auth,
     )
 
 
@@ -239,12 +248,20 @@ def lookback_of(cursor: Cursor) -> timedelta | int:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _check(stream: Stream, origin: str) -> None:
+def _check(stream: Stream, auth: Auth | None, origin: str) -> None:
     """Hold a stream's parts to each other."""
 
     def wrong(reason: str, hint: str) -> ConfigurationError:
         return ConfigurationError(f"{origin}: stream {stream.name} {reason}.", stream=stream.name, hint=hint)
 
+    for reason, hint in faults(
+        auth=auth,
+        pagination=stream.pagination,
+        records=stream.records,
+        params=stream.params,
+        headers=stream.headers,
+    ):
+        raise wrong(reason, hint)
     named = set()
     for template in stream.params.values():
         try:

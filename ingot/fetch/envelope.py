@@ -1,0 +1,146 @@
+"""Where records, cursors and totals sit in an answer: dotted paths such as ``data.items``.
+
+A dot that belongs to a name is written ``\\.`` (``@odata\\.nextLink``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from ingot.errors import PayloadBroken
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
+_ABSENT = msgspec.Raw()
+
+
+class Records:
+    """Where the array of records is: ``""`` if the answer itself is the array."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._names = path, _names(path)
+        type_: Any = msgspec.Raw
+        for name in reversed(self._names):
+            type_ = msgspec.defstruct("Level", [("value", type_)], rename={"value": name})
+        self._decoder = msgspec.json.Decoder(type_)
+
+    def cut(self, body: bytes) -> tuple[bytes, bytes]:
+        """The array's exact bytes, and an answer in which all else can be read.
+
+        As in :func:`ingot.gate.split.split`, something malformed inside a record costs that record only.
+
+        Raises:
+            PayloadBroken: there is no array at that place.
+        """
+        if not self._names:
+            return body, b"null"
+        try:
+            found = self._decoder.decode(body)
+        except msgspec.ValidationError:
+            raise self._nothing() from None
+        except (ValueError, RecursionError):
+            span = _array_at(self._names, body)
+            if span is None:
+                raise self._nothing() from None
+            start, end = span
+            return body[start:end], body[:start] + b"[]" + body[end:]
+        for _ in self._names:
+            found = found.value
+        return bytes(found), body
+
+    def _nothing(self) -> PayloadBroken:
+        return PayloadBroken(
+            f"The source's answer has no records at {self._path}.",
+            hint="ask the source by hand; if it changed its shape, change records in source.yaml",
+        )
+
+
+class Field:
+    """One value of an answer, which may be missing."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self._names = path, _names(path)
+        *outer, last = self._names
+        type_: Any = msgspec.defstruct("Leaf", [("value", msgspec.Raw, _ABSENT)], rename={"value": last})
+        for name in reversed(outer):
+            type_ = msgspec.defstruct("Level", [("value", type_ | None, None)], rename={"value": name})
+        self._decoder = msgspec.json.Decoder(type_)
+
+    def text(self, envelope: bytes) -> str:
+        """A cursor or an address: a string, or a number as it is spelt. Empty if it is missing, null, false or 0.
+
+        Raises:
+            PayloadBroken: it is anything else.
+        """
+        raw = self._raw(envelope)
+        value = msgspec.json.decode(raw) if raw else None
+        if not value:
+            return ""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and value is not True:
+            return raw.decode()
+        raise PayloadBroken(f"The source's answer has no cursor and no address at {self.path}.", hint=_LOOK)
+
+    def count(self, envelope: bytes) -> int:
+        """A number of pages or records.
+
+        Raises:
+            PayloadBroken: it is missing, or no such number.
+        """
+        raw = self._raw(envelope)
+        try:
+            return msgspec.json.decode(raw, type=int, strict=False)
+        except ValueError:
+            raise PayloadBroken(f"The source's answer has no number at {self.path}.", hint=_LOOK) from None
+
+    def flag(self, envelope: bytes) -> bool:
+        """Whether it says true."""
+        return self._raw(envelope) == b"true"
+
+    def _raw(self, envelope: bytes) -> bytes:
+        try:
+            found = self._decoder.decode(envelope)
+        except (ValueError, RecursionError):
+            raise PayloadBroken(f"The source's answer cannot be read at {self.path}.", hint=_LOOK) from None
+        for _ in self._names:
+            if found is None:
+                return b""
+            found = found.value
+        return bytes(found)
+
+
+_LOOK = "ask the source by hand; if it changed its shape, change pagination in source.yaml"
+
+
+def _names(path: str) -> list[str]:
+    return [name.replace("\\.", ".") for name in re.split(r"(?<!\\)\.", path)] if path else []
+
+
+def _array_at(names: list[str], body: bytes) -> tuple[int, int] | None:
+    """From where to where an array stands in a text of which only the brackets can be trusted."""
+    above: list[str | None] = []  # by open bracket, the name that it stands under
+    name: str | None = None
+    text, start = b"", -1
+    for token in _TOKEN.finditer(body):
+        symbol = token[0]
+        if symbol in (b"{", b"["):
+            above.append(name)
+            if start < 0 and symbol == b"[" and above[1:] == names:
+                start = token.start()
+            name = None
+        elif symbol in (b"}", b"]"):
+            if start >= 0 and above[1:] == names:
+                return start, token.end()
+            if not above:
+                return None
+            above.pop()
+        elif symbol == b",":
+            name = None
+        elif symbol == b":":
+            name = text[1:-1].decode("utf-8", "replace")
+        else:
+            text = symbol
+    return None
