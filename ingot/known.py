@@ -82,7 +82,7 @@ class Known:
 
     def is_new_refusal(self, refusal: Refusal) -> bool:
         """Whether a refused record is not in the quarantine with just this content; it is known from now on."""
-        key = _key_text(msgspec.json.decode(f"[{refusal.key}]")) if refusal.key is not None else None
+        key = self._refused_key(refusal)
         self._keys_refused.add(key)
         if refusal.sha256 is None:
             return True
@@ -100,17 +100,15 @@ class Known:
 
         Nothing, if the key of a refused record cannot be read: it may be any of them.
         """
+        names = self._stream.contract.primary_key
+        return [msgspec.json.encode(dict(zip(names, msgspec.json.decode(key), strict=True))) for key in self._gone()]
+
+    def _gone(self) -> list[str]:
         if None in self._keys_refused:
             return []
         # A refused record may have been replayed since: when it goes, that has to be said as well.
-        before = [*self._before, *(e.key for e in self._refused_before.values() if e.key not in self._before)]
-        gone = [key for key in dict.fromkeys(before) if key not in self._now and key not in self._keys_refused]
-        names = self._stream.contract.primary_key
-        return [
-            msgspec.json.encode(dict(zip(names, msgspec.json.decode(key), strict=True)))
-            for key in gone
-            if key is not None
-        ]
+        before = dict.fromkeys([*self._before, *(entry.key for entry in self._refused_before.values())])
+        return [k for k in before if k is not None and k not in self._now and k not in self._keys_refused]
 
     def write(self, store: ObjectStore, batch: Batch) -> Part | None:
         """Put what is known after the batch into the Bronze bucket; None if that is nothing."""
@@ -118,8 +116,11 @@ class Known:
 
     def _kept(self) -> Iterator[Entry]:
         if self._stream.cursor is None:
-            yield from self._now.values()
-            yield from self._refused_now.values()
+            # All but what is gone: a key that only a refused record still has, or may have, is not.
+            gone = set(self._gone())
+            yield from (entry for key, entry in (self._before | self._now).items() if key not in gone)
+            hidden = self._refused_before if None in self._keys_refused else {}
+            yield from (hidden | self._refused_now).values()
             return
         if self.watermark is None:
             return
@@ -131,6 +132,13 @@ class Known:
             since = self.watermark if sha256 in self._refused_now else entry.cursor
             if since is not None and not _less(since, oldest):
                 yield msgspec.structs.replace(entry, cursor=since)
+
+    def _refused_key(self, refusal: Refusal) -> str | None:
+        # A key that breaks the contract itself may stand for another: "7" for 7.
+        paths = {f"$.{name}" for name in self._stream.contract.primary_key}
+        if refusal.key is None or any(violation.path in paths for violation in refusal.violations):
+            return None
+        return _key_text(msgspec.json.decode(f"[{refusal.key}]"))
 
     def _cursor(self, members: dict[str, msgspec.Raw]) -> CursorValue | None:
         if self._stream.cursor is None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import pytest
 
 from ingot.attempt import attempt
 from ingot.batch import Batch
+from ingot.contract import Contract
 from ingot.manifest import Manifest
+from ingot.quarantine import resolving_batch
 from ingot.sources import RequestPolicy, Source, load_source
-from ingot.steps import audit, extract, load, refine
+from ingot.steps import audit, extract, load, refine, resolve
+from ingot.steps.resolve import Resolved
 from ingot.storage import ObjectStore
 from ingot.warehouse import Warehouse, load_warehouse
 from ingot.warehouse.base import Loaded
@@ -50,13 +54,13 @@ class World:
         with attempt(self.bronze, batch, "extract") as record:
             return extract(batch, source=self.source, bronze=self.bronze, as_of=as_of, record=record)
 
-    def refine(self, batch: Batch) -> str:
-        contract = self.source.stream(batch.stream).contract
+    def refine(self, batch: Batch, contract: Contract | None = None) -> str:
+        contract = contract or self.source.stream(batch.stream).contract
         with attempt(self.bronze, batch, "refine") as record:
             return refine(batch, contract=contract, bronze=self.bronze, lake=self.lake, record=record)
 
-    def load(self, batch: Batch) -> Loaded:
-        contract = self.source.stream(batch.stream).contract
+    def load(self, batch: Batch, contract: Contract | None = None) -> Loaded:
+        contract = contract or self.source.stream(batch.stream).contract
         with attempt(self.bronze, batch, "load") as record:
             return load(
                 batch, contract=contract, bronze=self.bronze, lake=self.lake, warehouse=self.warehouse, record=record
@@ -67,6 +71,19 @@ class World:
         self.refine(batch)
         self.load(batch)
         return manifest
+
+    def resolve(
+        self, key: str, *, action: Literal["replay", "discard"] = "replay", contract: Contract | None = None, **how: str
+    ) -> Resolved:
+        batch = resolving_batch(key)
+        contract = contract or self.source.stream(batch.stream).contract
+        with attempt(self.bronze, batch, action) as record:
+            return resolve(key, action=action, contract=contract, bronze=self.bronze, record=record, **how)
+
+    def change(self, stream: str, **parts: Any) -> None:
+        """Declare a stream otherwise than source.yaml does."""
+        changed = msgspec.structs.replace(self.source.stream(stream), **parts)
+        self.source = msgspec.structs.replace(self.source, streams=self.source.streams | {stream: changed})
 
     def audit(self) -> None:
         audit("fakestore", bronze=self.bronze, warehouse=self.warehouse)
@@ -79,8 +96,6 @@ class World:
 def world(
     buckets: Buckets, warehouse_endpoint: Endpoint, recorded: RecordedSource, monkeypatch: pytest.MonkeyPatch
 ) -> World:
-    import msgspec
-
     monkeypatch.setenv("INGOT_SOURCE_URL_FAKESTORE", recorded.url)
     source = load_source(ROOT / "sources" / "fakestore")
     impatient = RequestPolicy(timeout_seconds=0.5, attempts=2, deadline_seconds=5)

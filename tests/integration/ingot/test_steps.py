@@ -18,7 +18,7 @@ from ingot.contract import Contract
 from ingot.contract.arrow import arrow_schema
 from ingot.errors import BatchMissing, IntegrityError, PayloadBroken, RejectRateExceeded, SourceUnavailable
 from ingot.manifest import find_manifest, read_manifest
-from ingot.steps import audit, load, refine
+from ingot.steps import audit
 
 if TYPE_CHECKING:
     from .conftest import World
@@ -204,7 +204,7 @@ def test_a_new_field_is_kept_and_reported(world: World) -> None:
     world.recorded.misbehave("/products", patch={"id": 5, "merge": {"stock": {"left": 3}}})
     manifest = world.extract(world.batch("products"))
     (drift,) = manifest.drift
-    assert (drift.path, drift.type, drift.first_position) == ("$.stock", "object", 4)
+    assert (drift.kind, drift.path, drift.old, drift.first_position) == ("new", "$.stock", None, 4)
     assert b'"left"' in b"".join(read_lines(world.bronze, manifest.parts[0]))
 
 
@@ -250,11 +250,14 @@ def test_an_attempt_that_was_killed_shows_and_is_failed_once_a_later_one_began(w
     batch = world.batch("carts")
     manifest = world.extract(batch)
     (attempt,) = list_attempts(world.bronze, "fakestore", "carts")
+    # The clock of the machine of the attempt that was killed was an hour ahead: its number says that it came first.
     killed = msgspec.structs.replace(attempt, state="RUNNING", ended_at=None)
-    killed.started_at = attempt.started_at - timedelta(minutes=5)
-    world.bronze.put(batch.attempt_key("extract", killed.started_at, "dead"), msgspec.json.encode(killed))
+    killed.started_at = attempt.started_at + timedelta(hours=1)
+    killed.number = 0
+    key = batch.attempt_key("extract", killed.number, killed.started_at, "dead")
+    world.bronze.put(key, msgspec.json.encode(killed))
     world.audit()
-    assert world.rows("select state, error from audit.attempts order by started_at") == [
+    assert world.rows("select state, error from audit.attempts order by number") == [
         ("FAILED", "Killed"),
         ("SUCCEEDED", None),
     ]
@@ -290,9 +293,9 @@ def test_a_column_that_the_contract_widened_is_never_cut_to_the_old_size(world: 
     wider = with_physical_type(contract, "price", "decimal(12,4)")
     later = world.batch("products", "2020-04-01", "2020-05-01")
     world.extract(later)
-    refine(later, contract=wider, bronze=world.bronze, lake=world.lake)
+    world.refine(later, wider)
     with pytest.raises(IntegrityError, match=r"price .*numeric\(10,2\), the contract says numeric\(12,4\).*ALTER"):
-        load(later, contract=wider, bronze=world.bronze, lake=world.lake, warehouse=world.warehouse)
+        world.load(later, wider)
     assert world.rows("select count(*) from bronze.fakestore_products") == [(20,)]
 
 

@@ -77,6 +77,7 @@ def test_types_follow_the_contract() -> None:
         "_line": "bigint",
         "_ingested_at": "timestamptz",
         "_record_hash": "char(64)",
+        "_deleted": "boolean",
     }
     hive = {c.name: c.type for c in glue_columns(read_contract(CARTS))}
     assert hive["products"] == "array<struct<product_id:bigint,quantity:int>>"
