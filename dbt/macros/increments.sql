@@ -4,7 +4,10 @@
     that an increment can change are those with rows in newer loads than the target has seen, and those whose row came
     from a batch that has since been delivered again, perhaps without it. A model computes exactly these keys anew, from
     all that Bronze holds of them, and the `replace` strategy swaps their rows. Nothing depends on the order of arrival,
-    and whatever is computed twice comes out the same. -#}
+    and whatever is computed twice comes out the same.
+
+    A key that a source no longer has is a row too, a tombstone (`_deleted`), and counts in its place in time like any
+    version: a thing that is gone keeps its row with its last values and `deleted_at`, and lives again when it returns. -#}
 
 
 {#- dbt's own, but where there is no table to ask a variable chooses the branch (`--vars 'as_increment: true'`), and unit
@@ -20,10 +23,14 @@
 {%- endmacro %}
 
 
-{#- The greatest load in the target. A number when there is a database to ask: with a subquery in its place the planner
-    guesses a third of the table, and reads all of it. -#}
-{% macro seen(column) -%}
-    {%- set query = 'select coalesce(max(' ~ column ~ '), 0) from ' ~ this -%}
+{#- The greatest load in the target's columns. A number when there is a database to ask: with a subquery in its place the
+    planner guesses a third of the table, and reads all of it. -#}
+{% macro seen() -%}
+    {%- set loads = [] -%}
+    {%- for column in varargs -%}
+        {%- do loads.append('max(' ~ column ~ ')') -%}
+    {%- endfor -%}
+    {%- set query = 'select coalesce(greatest(' ~ loads | join(', ') ~ '), 0) from ' ~ this -%}
     {%- if execute and flags.INTROSPECT and model.resource_type == 'model' and var('as_increment', none) is none -%}
         {{ return(run_query(query).columns[0].values()[0] | int) }}
     {%- endif -%}
@@ -31,17 +38,16 @@
 {%- endmacro %}
 
 
-{#- Keys that this run computes: `key`, read from the staging column `id`.
-    `seen_in` is the target's column with the load, `batches_in` its columns that name the batch of a row. -#}
-{% macro changed_keys(staging, key, seen_in='_load_id', batches_in=['_batch_id']) -%}
+{#- Keys that this run computes: `key`, read from the staging column `id`. `seen_in` are the target's columns with a
+    load, `_batch_id` names the batch of a row. (What a tombstone's batch deleted is not looked for: such a batch
+    continues its stream, and is never delivered with another content.) -#}
+{% macro changed_keys(staging, key, seen_in=['_load_id', '_deleted_load_id']) -%}
     {%- if is_incremental() -%}
-        {%- set seen_load = seen(seen_in) -%}
+        {%- set seen_load = seen(*seen_in) -%}
     select id as {{ key }} from {{ staging }} where _load_id > {{ seen_load }}
-        {%- for batch in batches_in %}
     union
     select {{ key }} from {{ this }}
-    where {{ batch }} in (select _batch_id from {{ staging }} where _load_id > {{ seen_load }})
-        {%- endfor -%}
+    where _batch_id in (select _batch_id from {{ staging }} where _load_id > {{ seen_load }})
     {%- else -%}
     select distinct id as {{ key }} from {{ staging }}
     {%- endif -%}
@@ -56,18 +62,24 @@
 {%- endmacro %}
 
 
-{#- The latest version of each changed key, whatever the order of arrival. -#}
+{#- The latest version of each changed key, whatever the order of arrival. What follows it, if anything does, are
+    tombstones: the first of them says since when the source no longer has the key. -#}
 {% macro latest_versions(staging, key) -%}
+    {%- set newest_first = 'partition by id order by _ingested_at desc, _batch_id desc, _line desc' -%}
     select *
     from (
         select
             *,
             id as {{ key }},
-            row_number() over (partition by id order by _ingested_at desc, _batch_id desc, _line desc) as _recency
+            sum(case when _deleted then 0 else 1 end) over ({{ newest_first }} rows unbounded preceding) as _recency,
+            lag(_ingested_at) over ({{ newest_first }}) as deleted_at,
+            lag(_batch_id) over ({{ newest_first }}) as _deleted_batch_id,
+            lag(_line) over ({{ newest_first }}) as _deleted_line,
+            lag(_load_id) over ({{ newest_first }}) as _deleted_load_id
         from {{ staging }}
         {{ where_changed('id', key) }}
     ) as versions
-    where _recency = 1
+    where _recency = 1 and not _deleted
 {%- endmacro %}
 
 

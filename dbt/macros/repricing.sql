@@ -3,14 +3,22 @@
 {% macro repriced_orders(product_history, products) -%}
     {%- if is_incremental() -%}
         {%- set seen_load = seen('_price_load_id') -%}
-    -- Orders from the time of a new version on; all of them, when the first known version is new.
+    -- Orders from the time of a new version or tombstone on; all of them, when the first known version is new.
     union
     select lines.order_id
     from {{ this }} as lines
     inner join (
-        select product_id, min(version) as first_version, min(valid_from) as since
-        from {{ product_history }}
-        where _load_id > {{ seen_load }}
+        select product_id, min(version) as first_version, min(since) as since
+        from (
+            select product_id, version, valid_from as since
+            from {{ product_history }}
+            where _load_id > {{ seen_load }}
+            -- A tombstone prices nothing; what it parts was one version, with the lineage of its beginning.
+            union all
+            select product_id, cast(null as integer) as version, valid_to as since
+            from {{ product_history }}
+            where _deleted_load_id > {{ seen_load }}
+        ) as changes
         group by product_id
     ) as news using (product_id)
     where news.first_version = 1 or lines.ordered_at >= news.since

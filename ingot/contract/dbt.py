@@ -18,6 +18,7 @@ _LINEAGE = (
     ("_line", "bigint", "Place of the record in its batch, from 0."),
     ("_ingested_at", "timestamptz", "The time that the run stands for."),
     ("_record_hash", "char(64)", "SHA-256 of the record's bytes in Bronze, in hexadecimal."),
+    ("_deleted", "boolean", "True for a tombstone: the source no longer has this key, and all but it is null."),
     ("_load_id", "bigint", "Number of the load into this table, without gaps."),
 )
 
@@ -47,7 +48,9 @@ def _models(source: str, streams: Mapping[str, Contract]) -> str:
     lines = [_header(source), "version: 2", "", "models:"]
     for stream, contract in streams.items():
         described = contract.description.rstrip(".")
-        required = [c.name for c in contract.columns if not c.nullable] + [name for name, _, _ in _LINEAGE]
+        key = _key(contract)
+        always = [*key, *(name for name, _, _ in _LINEAGE)]
+        living = [c.name for c in contract.columns if not c.nullable and c.name not in key]
         lines += [
             f"  - name: stg_{source}__{stream}",
             f"    description: {_quoted(f'{described} and delivery, as it stands in Bronze.')}",
@@ -55,8 +58,10 @@ def _models(source: str, streams: Mapping[str, Contract]) -> str:
             "      - required:",
             "          arguments:",
             "            columns:",
-            *(f"              - {name}" for name in required),
+            *(f"              - {name}" for name in always),
         ]
+        if living:
+            lines += ["            unless_deleted:", *(f"              - {name}" for name in living)]
     return "\n".join(lines) + "\n"
 
 
@@ -77,6 +82,8 @@ def _sources(source: str, streams: Mapping[str, Contract]) -> str:
             f"      - name: {stream}",
             f"        identifier: {table_name(source, stream)}",
             f"        description: {_quoted(contract.description)}",
+            "        config:",
+            f"          meta: {{key: [{', '.join(_key(contract))}]}}",
             "        columns:",
         ]
         for column in contract.columns:
@@ -88,6 +95,10 @@ def _sources(source: str, streams: Mapping[str, Contract]) -> str:
                 f"            description: {_quoted(meaning)}",
             ]
     return "\n".join(lines) + "\n"
+
+
+def _key(contract: Contract) -> list[str]:
+    return [c.name for c in contract.columns if c.path[0] in contract.primary_key]
 
 
 def _column(column: Column) -> list[str]:

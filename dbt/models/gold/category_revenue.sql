@@ -31,6 +31,7 @@ listed as (
         category,
         count(*) as products_listed
     from {{ ref('products') }}
+    where deleted_at is null
     group by category
 ),
 

@@ -9,9 +9,11 @@ changed as (
     {%- if is_incremental() %}
     -- Customers who have come or gone without an order.
     union
-    select user_id from {{ users }} where user_id not in (select user_id from {{ this }})
+    select user_id from {{ users }} where deleted_at is null and user_id not in (select user_id from {{ this }})
     union
-    select user_id from {{ this }} where user_id not in (select user_id from {{ users }})
+    select user_id
+    from {{ this }}
+    where orders = 0 and user_id not in (select user_id from {{ users }} where deleted_at is null)
     {%- endif %}
 ),
 
@@ -29,9 +31,11 @@ purchases as (
     group by user_id
 ),
 
--- A user whose orders came first is a customer too: gold's totals are those of the order lines.
+-- A user whose orders came first is a customer too, and one who is gone was one: gold's totals are those of the order
+-- lines.
 customers as (
-    select user_id from {{ users }}
+    select user_id
+    from (select * from {{ users }} where deleted_at is null) as living
     {{ where_changed('user_id', 'user_id') }}
     union
     select user_id from purchases

@@ -30,7 +30,7 @@ sold as (
 ),
 
 listed as (
-    select product_id from {{ products }}
+    select product_id from {{ products }} where deleted_at is null
     union
     select product_id from sold
 ),
@@ -41,6 +41,7 @@ performance as (
         products.title,
         products.category,
         products.price as list_price,
+        products.product_id is not null and products.deleted_at is null as is_listed,
         coalesce(sold.orders, 0) as orders,
         coalesce(sold.buyers, 0) as buyers,
         coalesce(sold.units, 0) as units,
@@ -63,6 +64,7 @@ final as (
         revenue,
         {{ share_of_total('revenue') }} as revenue_share,
         rank() over (order by revenue desc) as revenue_rank,
+        is_listed,
         _load_id
     from performance
 )

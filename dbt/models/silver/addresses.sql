@@ -1,5 +1,5 @@
 -- depends_on: {{ ref('users') }} (so that the test of the relation has both sides)
-{{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id', '_batch_id')) }}
+{{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id', '_deleted_load_id', '_batch_id')) }}
 
 {%- set users = ref('stg_fakestore__users') %}
 
@@ -21,10 +21,14 @@ final as (
         {{ mask_zipcode('address_zipcode') }} as zipcode_prefix,
         {{ mask_coordinate('address_geolocation_lat') }} as latitude_degrees,
         {{ mask_coordinate('address_geolocation_long') }} as longitude_degrees,
+        deleted_at,
         _batch_id,
         _line,
         _ingested_at,
-        _load_id
+        _load_id,
+        _deleted_batch_id,
+        _deleted_line,
+        _deleted_load_id
     from {{ each_changed('latest', 'user_id') }}
 )
 

@@ -15,11 +15,12 @@
 with
 
 changed as (
-    {{ changed_keys(carts, 'order_id') }}
+    {{ changed_keys(carts, 'order_id', seen_in=['_load_id']) }}
     {{ repriced_orders(product_history, products) }}
 ),
 
--- silver.orders has decided which version of a cart counts; here its lines are taken from that version.
+-- silver.orders has decided which version of a cart counts, and whether it is still an order; here its lines are taken
+-- from that version.
 carts as (
     select
         orders.*,
@@ -27,6 +28,7 @@ carts as (
     from {{ orders }} as orders
     inner join {{ carts }} as carts
         on orders.order_id = carts.id and orders._batch_id = carts._batch_id and orders._line = carts._line
+        and orders.deleted_at is null
     {{ where_changed('orders.order_id', 'order_id') }}
 ),
 
@@ -39,19 +41,21 @@ lines as (
     from carts{{ unnest('carts', 'products') }}
 ),
 
--- The price of the order's time; an order from before a product's first known version gets that one.
+-- The price of the order's time; an order from before a product's first known version gets that one, and one from a
+-- time when the product was gone gets the last before that.
 priced as (
     select
         lines.*,
         versions.category,
         versions.price as unit_price,
         versions._batch_id as _price_batch_id,
+        versions._line as _price_line,
         versions._load_id as _price_load_id
     from lines
     left join {{ product_history }} as versions
         on lines.product_id = versions.product_id
         and (versions.version = 1 or lines.ordered_at >= versions.valid_from)
-        and (versions.valid_to is null or lines.ordered_at < versions.valid_to)
+        and (versions.next_valid_from is null or lines.ordered_at < versions.next_valid_from)
 ),
 
 final as (
@@ -71,6 +75,7 @@ final as (
         _ingested_at,
         _load_id,
         _price_batch_id,
+        _price_line,
         _price_load_id
     from {{ each_changed('priced', 'order_id') }}
 )

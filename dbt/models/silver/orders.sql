@@ -1,5 +1,5 @@
 -- depends_on: {{ ref('users') }} (so that the test of the relation has both sides)
-{{ config(unique_key='order_id', indexes=indexes_on('order_id', '_load_id', '_batch_id')) }}
+{{ config(unique_key='order_id', indexes=indexes_on('order_id', '_load_id', '_deleted_load_id', '_batch_id')) }}
 
 {%- set carts = ref('stg_fakestore__carts') %}
 
@@ -30,10 +30,14 @@ final as (
         coalesce(units, 0) as units,
         date as ordered_at,
         cast(date at time zone 'UTC' as date) as order_date,
+        deleted_at,
         _batch_id,
         _line,
         _ingested_at,
-        _load_id
+        _load_id,
+        _deleted_batch_id,
+        _deleted_line,
+        _deleted_load_id
     from {{ each_changed('latest', 'order_id') }}
     left join lines using (order_id)
 )

@@ -1,4 +1,4 @@
-{{ config(unique_key='product_id', indexes=indexes_on('product_id', '_load_id', '_batch_id')) }}
+{{ config(unique_key='product_id', indexes=indexes_on('product_id', '_load_id', '_deleted_load_id', '_batch_id')) }}
 
 {%- set products = ref('stg_fakestore__products') %}
 
@@ -22,11 +22,15 @@ final as (
         price,
         rating_rate,
         rating_count,
+        deleted_at,
         _batch_id,
         _line,
         _ingested_at,
         _record_hash,
-        _load_id
+        _load_id,
+        _deleted_batch_id,
+        _deleted_line,
+        _deleted_load_id
     from {{ each_changed('latest', 'product_id') }}
 )
 

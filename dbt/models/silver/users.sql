@@ -1,4 +1,4 @@
-{{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id', '_batch_id')) }}
+{{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id', '_deleted_load_id', '_batch_id')) }}
 
 {%- set users = ref('stg_fakestore__users') %}
 
@@ -20,10 +20,14 @@ final as (
         {{ mask_name('name_firstname') }} as firstname_masked,
         {{ mask_name('name_lastname') }} as lastname_masked,
         {{ mask_phone('phone') }} as phone_masked,
+        deleted_at,
         _batch_id,
         _line,
         _ingested_at,
-        _load_id
+        _load_id,
+        _deleted_batch_id,
+        _deleted_line,
+        _deleted_load_id
     from {{ each_changed('latest', 'user_id') }}
 )
 

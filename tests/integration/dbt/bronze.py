@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 LINEAGE = """_batch_id varchar(256) not null, _line bigint not null, _ingested_at timestamptz not null,
-    _record_hash char(64) not null, _load_id bigint not null"""
+    _record_hash char(64) not null, _deleted boolean not null, _load_id bigint not null"""
 
 TABLES = {
     "products": """id bigint, title varchar(256), price numeric(10,2), description varchar(4096), category varchar(64),
@@ -20,6 +20,8 @@ TABLES = {
         address_geolocation_long varchar(16), v integer""",
     "carts": "id bigint, user_id bigint, date timestamptz, products jsonb, v integer",
 }
+
+COLUMNS = {"products": 8, "users": 13, "carts": 5}
 
 Record = dict[str, Any]
 
@@ -55,12 +57,17 @@ class Bronze:
             for column in ("_load_id", "_batch_id", "id"):
                 connection.execute(f"create index on {table} ({column})")
 
-    def deliver(self, stream: str, records: Iterable[Record], *, batch: str, at: str) -> None:
-        """Load a batch, in place of what an earlier delivery of it brought."""
+    def deliver(
+        self, stream: str, records: Iterable[Record], *, batch: str, at: str, deleted: Iterable[int] = ()
+    ) -> None:
+        """Load a batch, in place of what an earlier delivery of it brought; the tombstones of `deleted` come last."""
         self._loads[stream] += 1
         table = f"bronze.fakestore_{stream}"
         self._connection.execute(f"delete from {table} where _batch_id = %s", [batch])
-        for line, record in enumerate(records):
+        rows = [(record, columns_of(stream, record), False) for record in records]
+        empty = [None] * (COLUMNS[stream] - 1)
+        rows += [({"id": key}, [key, *empty], True) for key in deleted]
+        for line, (record, columns, gone) in enumerate(rows):
             record_hash = hashlib.sha256(json.dumps(record).encode()).hexdigest()
-            row = [*columns_of(stream, record), batch, line, at, record_hash, self._loads[stream]]
+            row = [*columns, batch, line, at, record_hash, gone, self._loads[stream]]
             self._connection.execute(f"insert into {table} values ({', '.join(['%s'] * len(row))})", row)

@@ -10,7 +10,7 @@ from tests.integration.dbt.warehouse import Warehouse
 Record = dict[str, Any]
 Recordings = dict[str, list[Record]]
 
-JANUARY, FEBRUARY, MARCH = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
+JANUARY, FEBRUARY, MARCH, APRIL = (f"2026-0{month}-01T00:00:00Z" for month in range(1, 5))
 PRICED_LATER = "not_null_order_lines_unit_price"
 
 
@@ -41,9 +41,7 @@ def test_a_second_snapshot_with_changed_products_gives_each_a_second_version(
     assert warehouse.dbt("run", *history) == []
     bronze.deliver("products", recordings["products"], batch="p.2", at=FEBRUARY)
     assert warehouse.dbt("run", *history) == []
-    assert warehouse.rows(
-        "select count(*), max(version), max(last_seen_at)::date::text from silver.product_history"
-    ) == [(20, 1, "2026-02-01")]
+    assert warehouse.rows("select count(*), max(version) from silver.product_history") == [(20, 1)]
     bronze.deliver("products", recordings["products_2025"], batch="p.3", at=MARCH)
     assert warehouse.dbt("build", *history) == []
     assert warehouse.rows("""
@@ -117,15 +115,97 @@ def test_a_price_that_comes_back_is_a_third_version(warehouse: Warehouse, bronze
     ]
 
 
+def test_what_the_shop_no_longer_has_is_kept_until_it_returns_and_its_orders_do_not_count(
+    warehouse: Warehouse, bronze: Bronze, recordings: Recordings
+) -> None:
+    def gone(table: str, key: str) -> list[tuple[Any, ...]]:
+        return warehouse.rows(f"select {key}, deleted_at::date::text from silver.{table} where deleted_at is not null")
+
+    users = recordings["users"][:2]
+    bronze.deliver("users", users, batch="u.1", at=JANUARY)
+    bronze.deliver("products", [product(1, "5.00"), product(2, "7.00")], batch="p.1", at=JANUARY)
+    first, second = cart(1, 1, "2026-01-05T00:00:00Z", p1=1), cart(2, 1, "2026-02-20T00:00:00Z", p1=2, p2=1)
+    bronze.deliver("carts", [first, second], batch="c.1", at=JANUARY)
+    assert warehouse.dbt("run") == []
+
+    # Batches that bring nothing but tombstones; some keys were never there.
+    bronze.deliver("users", [], batch="u.2", at=FEBRUARY, deleted=[1, 2, 99])
+    bronze.deliver("products", [], batch="p.2", at=FEBRUARY, deleted=[1, 99])
+    bronze.deliver("carts", [], batch="c.2", at=FEBRUARY, deleted=[1, 99])
+    assert not [p for p in warehouse.dbt("build", "--exclude-resource-type", "unit_test") if not p.startswith("warn ")]
+    assert gone("users", "user_id") == gone("addresses", "user_id") == [(1, "2026-02-01"), (2, "2026-02-01")]
+    assert gone("products", "product_id") == [(1, "2026-02-01")]
+    assert gone("orders", "order_id") == [(1, "2026-02-01")]
+    # Order 1 is no revenue any more. Order 2 is from a time when product 1 was gone: it has the last price.
+    assert warehouse.rows("select order_id, product_id, unit_price from silver.order_lines order by 1, 2") == [
+        (2, 1, Decimal("5.00")),
+        (2, 2, Decimal("7.00")),
+    ]
+    assert warehouse.rows("select order_date::text, revenue from gold.daily_sales") == [
+        ("2026-02-20", Decimal("17.00"))
+    ]
+    # User 2 is gone and never ordered; user 1 is gone and did.
+    assert warehouse.rows("select user_id, orders, revenue from gold.customer_activity") == [(1, 1, Decimal("17.00"))]
+    assert warehouse.rows("select product_id, is_listed from gold.product_performance order by 1") == [
+        (1, False),
+        (2, True),
+    ]
+    assert warehouse.rows("select products_listed, products_sold from gold.category_revenue") == [(1, 2)]
+    before = warehouse.contents()
+    assert warehouse.dbt("run") == []
+    assert warehouse.contents() == before
+
+    # All come back, the product at the old price; a replay of March comes late, of what April's snapshot has newer.
+    bronze.deliver("users", users, batch="u.4", at=APRIL)
+    bronze.deliver("products", [product(1, "5.00")], batch="p.4", at=APRIL)
+    bronze.deliver("carts", [cart(1, 1, "2026-01-05T00:00:00Z", p1=3)], batch="c.4", at=APRIL)
+    bronze.deliver("products", [product(1, "4.00")], batch="p.3.resolve-0123456789abcdef", at=MARCH)
+    bronze.deliver("carts", [cart(1, 2, "2026-01-05T00:00:00Z", p2=9)], batch="c.3.resolve-0123456789abcdef", at=MARCH)
+    problems = warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    assert not [problem for problem in problems if not problem.startswith("warn ")]
+    assert [gone(table, "*") for table in ("users", "addresses", "products", "orders")] == [[]] * 4
+    assert warehouse.rows(
+        "select order_id, product_id, quantity, unit_price from silver.order_lines order by 1, 2"
+    ) == [
+        (1, 1, 3, Decimal("5.00")),
+        (2, 1, 2, Decimal("5.00")),
+        (2, 2, 1, Decimal("7.00")),
+    ]
+    assert warehouse.rows("""
+        select version, price::text, valid_from::date::text, valid_to::date::text, is_current
+        from silver.product_history where product_id = 1 order by version
+    """) == [
+        (1, "5.00", "2026-01-01", "2026-02-01", False),
+        (2, "4.00", "2026-03-01", "2026-04-01", False),
+        (3, "5.00", "2026-04-01", None, True),
+    ]
+    assert_same_as_computed_anew(warehouse)
+
+
+def test_a_tombstone_that_comes_late_parts_what_was_one_version(warehouse: Warehouse, bronze: Bronze) -> None:
+    """And the orders since the product's return have the lineage of the record that brought it back."""
+    bronze.deliver("products", [product(1, "5.00"), product(2)], batch="p.1", at=JANUARY)
+    bronze.deliver("products", [product(1, "5.00"), product(2, "6.00")], batch="p.3", at=MARCH)
+    orders = [cart(1, 1, "2026-01-05T00:00:00Z", p1=1), cart(2, 1, "2026-03-20T00:00:00Z", p1=1, p2=1)]
+    bronze.deliver("carts", orders, batch="c.1", at=APRIL)
+    assert warehouse.dbt("run") == []
+    prices = "select order_id, _price_batch_id from silver.order_lines where product_id = 1 order by 1"
+    assert warehouse.rows(prices) == [(1, "p.1"), (2, "p.1")]
+    bronze.deliver("products", [], batch="p.2", at=FEBRUARY, deleted=[1])
+    assert warehouse.dbt("run") == []
+    assert warehouse.rows(prices) == [(1, "p.1"), (2, "p.3")]
+    assert_same_as_computed_anew(warehouse)
+
+
 def test_increments_in_any_order_give_what_a_full_refresh_gives(
     warehouse: Warehouse, bronze: Bronze, recordings: Recordings
 ) -> None:
     chance = random.Random(7)
+    numbers = iter(range(1, 100))
+    snapshots: list[tuple[str, str, str]] = []
 
-    def deliver_something() -> None:
-        """A batch that is new, late or delivered again, of products, users or carts that may have changed."""
-        at = f"2026-01-{chance.randint(1, 28):02}T00:00:00Z"
-        stream = chance.choice(["products", "users", "carts", "carts"])
+    def some(stream: str) -> list[Record]:
+        """Products, users or carts as they may look at some time."""
         if stream == "products":
             categories = ["electronics", "jewelery", "toys"]
             records = [product(n, f"{chance.randint(1, 3)}.00", chance.choice(categories)) for n in range(1, 7)]
@@ -141,11 +221,31 @@ def test_increments_in_any_order_give_what_a_full_refresh_gives(
                 )
                 for number in range(1, 9)
             ]
-        kept = chance.sample(records, chance.randint(1, len(records)))
-        bronze.deliver(stream, kept, batch=f"{stream}.{chance.randint(1, 4)}", at=at)
+        return chance.sample(records, chance.randint(1, len(records)))
+
+    def deliver_something() -> None:
+        """A batch that is new, late or delivered again, a snapshot with tombstones, or a replay of one."""
+        stream = chance.choice(["products", "users", "carts", "carts"])
+        records = some(stream)
+        keys = [record["id"] for record in records]
+        kind = chance.choice(["interval", "snapshot", "snapshot", "replay"])
+        if kind == "interval":
+            at = f"2026-01-{chance.randint(1, 28):02}T00:00:00Z"
+            bronze.deliver(stream, records, batch=f"{stream}.{chance.randint(1, 4)}", at=at)
+        elif kind == "snapshot" or not snapshots:
+            # What continues a stream is delivered once, and no two of its batches are of one time.
+            number = next(numbers)
+            batch, at = f"{stream}.s{number}", f"2026-01-{chance.randint(1, 28):02}T01:{number:02}:00Z"
+            gone = [key for key in range(1, 13) if key not in keys and chance.random() < 0.5]
+            bronze.deliver(stream, records[: chance.randint(0, len(records))], batch=batch, at=at, deleted=gone)
+            snapshots.append((stream, batch, at))
+        else:
+            stream, batch, at = snapshots.pop()
+            bronze.deliver(stream, some(stream), batch=f"{batch}.resolve-0123456789abcdef", at=at)
 
     for _ in range(5):
-        for _ in range(3):
+        for _ in range(4):
             deliver_something()
         assert warehouse.dbt("run") == []
+    assert warehouse.rows("select count(*) > 0 from silver.orders where deleted_at is not null") == [(True,)]
     assert_same_as_computed_anew(warehouse)

@@ -9,5 +9,6 @@ select
     _line,
     _ingested_at,
     _record_hash,
+    _deleted,
     _load_id
 from {{ source('fakestore', 'carts') }}
