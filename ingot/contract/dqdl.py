@@ -3,10 +3,10 @@
 The language is described at https://docs.aws.amazon.com/glue/latest/dg/dqdl.html; its grammar is
 https://github.com/awslabs/dqdl, and https://github.com/awslabs/deequ shows how rules are evaluated. What counts here:
 
-- ``ColumnValues`` fails for a NULL, and any rule fails whose ``where`` finds no row: what is asked of a column that may
-  lack a value is asked only where it has one, or there must be none.
-- ``between`` leaves out both ends, and ``matches`` wants the whole value, by Java's regular expressions; the gate searches,
-  by Python's.
+- ``ColumnValues`` fails for a NULL, and any rule fails whose ``where`` finds no row: what is asked of a column that
+  may lack a value is asked only where it has one, or there must be none.
+- ``between`` leaves out both ends, and ``matches`` wants the whole value, by Java's regular expressions; the gate
+  searches, by RE2's.
 - There are no rules for lists and structs.
 
 Every rule holds for a table that the gate filled: a key may stand there in many versions, and a deleted key's row has
@@ -22,12 +22,12 @@ from decimal import Decimal
 from ingot.contract.lineage import LINEAGE
 from ingot.contract.model import Column, Contract, Property, column_name, max_length
 
-# What Java reads in another way than Python, or not at all: groups but plain ones, some escapes, possessive
+# What Java reads in another way than RE2, or one of them not at all: groups but plain ones, some escapes, possessive
 # quantifiers, sets within sets, a `]` that begins a set and a brace that counts nothing.
 _SPECIALITIES = re.compile(
-    r"\(\?(?!:)|\\[AZzGQENpPkKRXhHvVuU0-9]|[*+?}]\+|&&|\[[^\]]*\[|\[\^?\]|(?<!\\)\{(?!\d+(?:,\d*)?\})"
+    r"\(\?(?!:)|\\[ACzZGQENpPkKRXhHvVuU0-9]|[*+?}]\+|&&|\[[^\]]*\[|\[\^?\]|(?<!\\)\{(?!\d+(?:,\d*)?\})"
 )
-_CLASSES = re.compile(r"\\[dDwWsSbB]")
+_ESCAPES_AND_SETS = re.compile(r"\\.|\[[^\]]*\]")
 
 
 def ruleset(contract: Contract) -> str:
@@ -106,8 +106,8 @@ def _java(pattern: str) -> str | None:
     whole = pattern.startswith("^") and pattern.endswith("$") and not pattern.endswith("\\$") and "|" not in pattern
     java = pattern if whole else rf"[\s\S]*(?:{pattern})[\s\S]*"
     java = re.sub(r'((?:^|[^\\])(?:\\\\)*)"', r'\1\\"', java)
-    # In Java \d, \w and \s know ASCII only, unless they are told.
-    return f"(?U){java}" if _CLASSES.search(pattern) else java
+    # To Java a point is no line end of any kind, to RE2 only no \n.
+    return f"(?d){java}" if "." in _ESCAPES_AND_SETS.sub("", pattern) else java
 
 
 def _array(prop: Property) -> str:

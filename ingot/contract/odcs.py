@@ -1,4 +1,4 @@
-"""From a contract back to ODCS: the document of the warehouse table, for tools that read a contract and test a database.
+"""From a contract back to ODCS: the document of the warehouse table, for tools that hold a database against one.
 
 The stream's own contract says what a *record* is; a table has other columns (flattened, renamed, with lineage, without
 secrets), and rows that are no records (deleted keys). ``datacontract test`` of datacontract-cli reads this document.
@@ -119,7 +119,7 @@ def _lineage(name: str, kind: str, meaning: str, physical: str) -> dict[str, Any
 
 def _rule(meaning: str, fault: str) -> dict[str, Any]:
     """An ODCS quality rule: no row that is a record is at fault. ``{table}`` is the tool's placeholder."""
-    query = f"SELECT count(*) FROM {{table}} WHERE NOT _deleted AND ({fault})"
+    query = f"SELECT count(*) FROM {{table}} WHERE NOT _deleted AND ({fault})"  # noqa: S608 - the contract's own names
     return {"type": "sql", "description": meaning, "query": query, "mustBe": 0}
 
 
@@ -127,12 +127,12 @@ def _array_faults(prop: Property, value: str, name: str) -> Iterator[tuple[str, 
     # What an array holds has no column, so that ODCS options would not be applied: SQL says it.
     options = prop.logical_type_options
     if options.min_items is not None:
-        yield f"{name} has at least {options.min_items} items", f"jsonb_array_length({value}) < {options.min_items}"
+        yield f"{name} has {options.min_items} items or more", f"jsonb_array_length({value}) < {options.min_items}"
     if options.max_items is not None:
-        yield f"{name} has at most {options.max_items} items", f"jsonb_array_length({value}) > {options.max_items}"
+        yield f"{name} has {options.max_items} items at most", f"jsonb_array_length({value}) > {options.max_items}"
     assert prop.items is not None
     for meaning, fault in _value_faults(prop.items, "item", f"{name}[]"):
-        yield meaning, f"EXISTS (SELECT 1 FROM jsonb_array_elements({value}) AS e(item) WHERE {fault})"
+        yield meaning, f"EXISTS (SELECT 1 FROM jsonb_array_elements({value}) AS e(item) WHERE {fault})"  # noqa: S608
 
 
 def _value_faults(prop: Property, value: str, name: str) -> Iterator[tuple[str, str]]:
