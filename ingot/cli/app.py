@@ -10,8 +10,9 @@ import sys
 
 import typer
 
-from ingot.cli import ask
+from ingot.cli import ask, intervals, rebuild, transform
 from ingot.cli.contracts import contract
+from ingot.cli.quarantine import quarantine
 from ingot.errors import IngotError
 
 app = typer.Typer(
@@ -20,6 +21,11 @@ app = typer.Typer(
 app.command()(ask.sql)
 app.command()(ask.batches)
 app.command()(ask.status)
+app.command()(intervals.gaps)
+app.command()(intervals.backfill)
+app.add_typer(quarantine, name="quarantine")
+app.command()(transform.transform)
+app.command()(rebuild.rebuild)
 app.add_typer(contract, name="contract")
 app.command()(ask.version)
 

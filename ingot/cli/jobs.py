@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -19,8 +20,10 @@ import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ingot.batch import Batch
 from ingot.cli.options import INTERRUPTED
 from ingot.errors import ConfigurationError, TransientError
+from ingot.naming import Names
 
 TRIES = 3
 _OVER = {"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED"}
@@ -36,12 +39,37 @@ class Step:
     arguments: Mapping[str, str]
 
 
+def batch_step(names: Names, batch: Batch, step: str, as_of: datetime) -> Step:
+    """One step of a batch."""
+    arguments = {
+        "--source": batch.source,
+        "--stream": batch.stream,
+        "--interval_start": iso(batch.interval_start),
+        "--interval_end": iso(batch.interval_end),
+        "--as_of": iso(as_of),
+    }
+    if batch.resolves:
+        arguments["--resolves"] = batch.resolves
+    return Step(job=names.job(batch.source, step), arguments=arguments)
+
+
+def audit_chain(names: Names, source: str, start: datetime, end: datetime) -> Chain:
+    """The audit of a source, after steps of an interval that are over."""
+    arguments = {"--interval_start": iso(start), "--interval_end": iso(end)}
+    return Chain(label=source, steps=[Step(job=names.job(source, "audit"), arguments=arguments)])
+
+
+def iso(moment: datetime) -> str:
+    """``2020-01-01T00:00:00Z``: what every job argument that is a time looks like."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chain:
     """Steps one after the other; the first that fails ends it.
 
     Attributes:
-        label: what they are about, for the lines of progress.
+        label: what they are about, for the lines of progress; no other chain of the same call has it.
     """
 
     label: str

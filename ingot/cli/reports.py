@@ -41,6 +41,14 @@ def batches(warehouse: Warehouse, *, source: str | None, stream: str | None, sta
     return warehouse.query(_BATCHES.format(where=where, limit=limit))
 
 
+def loaded(warehouse: Warehouse, source: str) -> set[str]:
+    """The ids of a source's batches that are loaded; none in a warehouse that is wholly new."""
+    if warehouse.query("SELECT to_regclass('audit.batches') IS NULL AS new").rows[0][0]:
+        return set()
+    query = f"SELECT batch_id FROM audit.batches WHERE state = 'LOADED' AND source = {_text(source)}"  # noqa: S608
+    return {row[0] for row in warehouse.query(query).rows}
+
+
 def status(warehouse: Warehouse) -> tuple[Table, bool]:
     """One row a stream: its newest batch; and whether none of these failed."""
     table = warehouse.query(_STATUS)
