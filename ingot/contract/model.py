@@ -131,7 +131,7 @@ class Contract(msgspec.Struct, frozen=True):
     @property
     def secrets(self) -> frozenset[str]:
         """The names of the fields that must never leave the gate."""
-        return frozenset(p.name for p in _walk(self.properties) if p.classification == "secret")
+        return frozenset(p.name for p in walk(self.properties) if p.classification == "secret")
 
 
 def load_contract(text: str, *, origin: str) -> Contract:
@@ -166,7 +166,7 @@ def load_contract(text: str, *, origin: str) -> Contract:
         properties=schema.properties,
         about=document.description,
     )
-    for prop in _walk(contract.properties):
+    for prop in walk(contract.properties):
         _check(prop, origin)
     if not contract.primary_key:
         raise _wrong(origin, "no property has primaryKey: true; Silver could not tell records apart")
@@ -211,12 +211,13 @@ def max_length(prop: Property) -> int | None:
     return min(bounds) if bounds else None
 
 
-def _walk(properties: tuple[Property, ...]) -> Iterator[Property]:
+def walk(properties: tuple[Property, ...]) -> Iterator[Property]:
+    """Every property, those of objects and the items of arrays among them."""
     for prop in properties:
         yield prop
-        yield from _walk(prop.properties)
+        yield from walk(prop.properties)
         if prop.items is not None:
-            yield from _walk((prop.items,))
+            yield from walk((prop.items,))
 
 
 def _columns(properties: tuple[Property, ...], prefix: tuple[str, ...], *, nullable: bool) -> Iterator[Column]:

@@ -7,7 +7,7 @@ interpretation per record. Records decode into structs whose attributes are ``f0
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Context, Decimal
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from ingot.contract.model import Property, decimal_shape, integer_bits, max_length
+from ingot.gate.limits import MOST_LEVELS, is_deeper
 
 Path = tuple[str, ...]
 """Keys from the record to an object; the elements of an array are reached by ``[]``."""
@@ -23,6 +24,7 @@ Tolerated = Mapping[Path, frozenset[str]]
 """Names that the contract does not know, by the object that holds them, and that are let through."""
 
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_MOST_DIGITS = 1000  # of one decimal as it is written; more is no amount, and leaves what Decimal can hold
 
 
 def record_type(properties: tuple[Property, ...], tolerated: Tolerated, path: Path = ()) -> type:
@@ -39,11 +41,12 @@ def record_type(properties: tuple[Property, ...], tolerated: Tolerated, path: Pa
             continue
         kind = _value_type(prop, tolerated, path)
         fields.append((attribute, kind) if prop.required else (attribute, kind | None, None))
-    for index, name in enumerate(sorted(tolerated.get(path, ()))):
-        rename[f"u{index}"] = name
-        fields.append((f"u{index}", Any, None))
+    unknown = {f"u{index}": name for index, name in enumerate(sorted(tolerated.get(path, ())))}
+    rename |= unknown
+    fields.extend((attribute, Any, None) for attribute in unknown)
     required_first = sorted(fields, key=len)
-    namespace = {"__post_init__": _decimal_check(decimals)} if decimals else {}
+    check = _check(decimals, tuple(unknown), MOST_LEVELS - len(path) - 1)
+    namespace = {"__post_init__": check} if decimals or unknown else {}
     name = "_".join(part for part in ("record", *path) if part.isidentifier())
     return msgspec.defstruct(
         name,
@@ -57,7 +60,7 @@ def record_type(properties: tuple[Property, ...], tolerated: Tolerated, path: Pa
 
 
 def leaf_type(prop: Property) -> Any:
-    """The type of a value that is no object, array or decimal, with all its bounds."""
+    """The type of a value that is no object, array or decimal, with all its bounds but the pattern."""
     options = prop.logical_type_options
     match prop.logical_type:
         case "integer":
@@ -68,7 +71,7 @@ def leaf_type(prop: Property) -> Any:
         case "number":
             return Annotated[float, msgspec.Meta(ge=options.minimum, le=options.maximum)]
         case "string":
-            meta = msgspec.Meta(min_length=options.min_length, max_length=max_length(prop), pattern=options.pattern)
+            meta = msgspec.Meta(min_length=options.min_length, max_length=max_length(prop))
             return Annotated[str, meta]
         case "timestamp":
             return Annotated[datetime, msgspec.Meta(tz=True)]
@@ -78,6 +81,27 @@ def leaf_type(prop: Property) -> Any:
             return bool
         case other:
             raise AssertionError(f"{other} is no leaf")
+
+
+def texts(records: list[Any], place: Path) -> list[str]:
+    """The texts at one place of decoded records, in any order; see :func:`pattern_places`."""
+    for attribute in place:
+        if attribute == "[]":
+            records = [element for record in records for element in record]
+        else:
+            records = [value for record in records if (value := getattr(record, attribute)) is not None]
+    return records
+
+
+def pattern_places(properties: tuple[Property, ...], place: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Where texts stand that must match a pattern, by the attributes of :func:`record_type`, and the pattern."""
+    for index, prop in enumerate(properties):
+        here, inner = (*place, f"f{index}"), prop
+        if prop.items is not None:
+            here, inner = (*here, "[]"), prop.items
+        if inner.logical_type_options.pattern is not None:
+            yield here, inner.logical_type_options.pattern
+        yield from pattern_places(inner.properties, here)
 
 
 def is_decimal(prop: Property) -> bool:
@@ -91,7 +115,12 @@ def decimal_fault(prop: Property, raw: bytes) -> tuple[str, str] | None:
     assert shape is not None
     precision, scale = shape
     if not _NUMBER.fullmatch(raw):
-        return "type", f"Expected `number`, got `{json_type(raw)}`"
+        kind = json_type(raw)
+        if kind == "number":
+            return "format", "Expected an exponent of at most 3 digits"
+        return "type", f"Expected `number`, got `{kind}`"
+    if len(raw) > _MOST_DIGITS:
+        return "format", f"Expected a number of at most {_MOST_DIGITS} characters"
     value = Decimal(raw.decode())
     _, digits, exponent = value.normalize(Context(prec=len(raw))).as_tuple()
     assert isinstance(exponent, int)
@@ -129,7 +158,7 @@ def _value_type(prop: Property, tolerated: Tolerated, path: Path) -> Any:
     return leaf_type(prop)
 
 
-def _decimal_check(decimals: list[tuple[str, Property]]) -> Any:
+def _check(decimals: list[tuple[str, Property]], unknown: tuple[str, ...], levels: int) -> Any:
     def check(self: Any) -> None:
         for attribute, prop in decimals:
             raw = bytes(getattr(self, attribute))
@@ -138,5 +167,9 @@ def _decimal_check(decimals: list[tuple[str, Property]]) -> Any:
             fault = decimal_fault(prop, raw)
             if fault:
                 raise ValueError(f"{fault[1]} - at `{prop.name}`")
+        for attribute in unknown:
+            value = getattr(self, attribute)
+            if isinstance(value, dict | list) and is_deeper(value, levels):
+                raise ValueError("Nested too deeply")
 
     return check
