@@ -1,0 +1,16 @@
+"""`python -m tests.faults`: the fault suite, for as many histories as are asked for."""
+
+import argparse
+import sys
+
+from tests.faults.suite import main
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="faults", description="Histories of a day when everything goes wrong.")
+    parser.add_argument("--histories", type=int, default=50, help="how many")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--seed", type=int, help="this one alone, with every step")
+    parser.add_argument("--plant", default="", help="a bug to be found; see planted.py")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    sys.exit(main(**vars(options), verbose=options.seed is not None))

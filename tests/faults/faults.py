@@ -1,0 +1,80 @@
+"""What can go wrong, where, and the draw of what goes wrong for one run of a job.
+
+A fault strikes the n-th request that a run makes on a channel, and the `times - 1` requests after it: single ones are
+what a client's own retries are for, bursts are what they are not enough for. The channels are the places that a job
+talks to; requests are counted, not seconds, so that the same seed gives the same trouble.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+Channel = Literal["source", "aws", "postgres", "copy", "commit"]
+
+KILLS = ("killed-before", "killed-after")
+"""SIGKILL to the job when it makes the request: before that is passed on, or after it was done and before the job
+hears of it."""
+
+KINDS: dict[Channel, dict[str, int]] = {
+    # The API: answers, and answers that are none. The value is how many requests in a row a burst takes.
+    "source": {
+        "500": 3, "502": 3, "503": 3, "429": 3, "404": 1, "time-out": 2, "cut-off-body": 3, "cut-off-json": 3,
+        "a-page-of-html": 3, "reset": 3, "malformed-record": 1, "duplicated-record": 1, **dict.fromkeys(KILLS, 1),
+    },
+    # S3 and Secrets Manager.
+    "aws": {
+        "500": 6, "503-slow-down": 6, "reset": 6, "reset-mid-upload": 6, "done-but-answer-lost": 1, "done-but-500": 1,
+        "409-conflict": 1, "cut-off-body": 1, **dict.fromkeys(KILLS, 1),
+    },
+    # Messages to Postgres: all, those that carry rows of a COPY, and those that say COMMIT.
+    "postgres": {"cut-before": 1, "cut-after": 1, "terminated": 1, "restarted": 1, **dict.fromkeys(KILLS, 1)},
+    "copy": {"cut-before": 1, "cut-after": 1, "cut-midway": 1, "terminated": 1, "restarted": 1, **dict.fromkeys(KILLS, 1)},
+    "commit": {"cut-before": 1, "cut-after": 1, **dict.fromkeys(KILLS, 1)},
+}  # fmt: skip
+
+_TALKS: dict[str, dict[Channel, int]] = {
+    # About how many requests a step makes on a channel: where the draw puts its faults.
+    "extract": {"source": 2, "aws": 12},
+    "refine": {"aws": 12},
+    "load": {"aws": 11, "postgres": 50, "copy": 2, "commit": 3},
+    "audit": {"aws": 8, "postgres": 40, "commit": 3},
+}
+_RARE = {"restarted": 0.15, "404": 0.3, "time-out": 0.4}  # slow, or hard to go on from
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of trouble on the requests from the `at`-th (counted from 1) on a channel."""
+
+    channel: Channel
+    kind: str
+    at: int
+    times: int = 1
+
+    @property
+    def name(self) -> str:
+        """As the tally counts it."""
+        burst = "-burst" if self.times > 1 else ""
+        return f"{self.channel}: {self.kind}{burst}"
+
+    def __str__(self) -> str:
+        last = f"–{self.at + self.times - 1}" if self.times > 1 else ""
+        return f"{self.kind} at {self.channel} request {self.at}{last}"
+
+
+def draw(random: Random, step: str) -> tuple[Fault, ...]:
+    """What troubles one run of a step: most often nothing, at times two things."""
+    count = random.choices((0, 1, 2), weights=(50, 42, 8))[0]
+    return tuple(_draw_one(random, step) for _ in range(count))
+
+
+def _draw_one(random: Random, step: str) -> Fault:
+    talks = _TALKS[step]
+    channel = random.choice(sorted(talks))
+    kinds = KINDS[channel]
+    kind = random.choices(sorted(kinds), weights=[_RARE.get(k, 2.0 if k in KILLS else 1.0) for k in sorted(kinds)])[0]
+    burst = kinds[kind] > 1 and random.random() < 0.5
+    at = random.randint(1, 1 if channel == "source" else talks[channel])
+    return Fault(channel, kind, at, kinds[kind] if burst else 1)
