@@ -1,6 +1,7 @@
 """The gate: every record is checked against its contract between extraction and loading."""
 
+from ingot.gate.differences import Difference
 from ingot.gate.explain import Violation
-from ingot.gate.gate import Gate, Refusal, Unknown, Verdict
+from ingot.gate.gate import Gate, Refusal, Verdict
 
-__all__ = ["Gate", "Refusal", "Unknown", "Verdict", "Violation"]
+__all__ = ["Difference", "Gate", "Refusal", "Verdict", "Violation"]

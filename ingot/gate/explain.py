@@ -1,7 +1,8 @@
 """The slow pass: every error of a refused record, with its path, the rule that it breaks and the reason.
 
 Leaves are decoded by the same msgspec types as in the fast pass, so that the two cannot disagree on a value;
-only the structure around them is walked here. A reason never holds a value: records hold personal data.
+only the structure around them is walked here. A reason never holds a value, nor a key that the contract does not
+know: records hold personal data, and some are keyed by it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from typing import Any
 
 import msgspec
 
-from ingot.contract.model import Contract, Property
+from ingot.contract.model import Contract, Property, walk
+from ingot.contract.pattern import Pattern
+from ingot.gate.limits import MOST_BYTES, MOST_LEVELS, is_deeper, may_be_deeper
 from ingot.gate.types import Path, decimal_fault, is_decimal, json_type, leaf_type
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _RULES = (  # a part of msgspec's message, and the rule that it means; the first that fits
     (", got `", "type"),
-    ("matching regex", "pattern"),
     ("of length >=", "min_length"),
     ("of length <=", "max_length"),
     (">=", "minimum"),
@@ -43,44 +45,85 @@ class Violation:
 
 @dataclass(frozen=True)
 class Stranger:
-    """A key that the contract does not know: the object that holds it, its name and JSON type."""
+    """A key that the contract does not know: the object that holds it, its name and its value as JSON."""
 
     holder: Path
     name: str
-    type: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text that must match a pattern, which is seen to for many at once."""
+
+    path: str
+    pattern: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What there is to say of a record: its errors (at most fifty), and its unknown keys if it has none."""
+
+    violations: list[Violation]
+    strangers: list[Stranger]
 
 
 class Explainer:
-    """Lists what is wrong with a record, and what is new in it."""
+    """Lists what is wrong with records, and what is new in them."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._leaves: dict[int, msgspec.json.Decoder[Any]] = {}
+        self._names = frozenset(p.name for p in walk(contract.properties))
+        self._patterns: dict[str, Pattern] = {}
+        self._texts: dict[str, list[tuple[list[Violation], _Text]]] = {}
 
-    def explain(self, raw: bytes) -> tuple[list[Violation], list[Stranger]]:
-        """Errors (at most fifty) and unknown keys of one record; no errors means that it is accepted."""
+    def explain(self, *raws: bytes) -> list[Explanation]:
+        """What there is to say of each record; no violation means that it is accepted."""
+        explained = [self._explain(raw) for raw in raws]
+        # All texts of a pattern at once: asked for one at a time, patterns would cost more than all the rest.
+        for pattern, texts in self._texts.items():
+            matcher = self._patterns.setdefault(pattern, Pattern(pattern))
+            for place in matcher.misses([text.value for _, text in texts]):
+                violations, text = texts[place]
+                if len(violations) < _MOST:
+                    violations.append(Violation(text.path, "pattern", f"Expected `str` matching {pattern[:200]}"))
+        self._texts.clear()
+        return explained
+
+    def _explain(self, raw: bytes) -> Explanation:
+        if len(raw) > MOST_BYTES:
+            return _refused("size", f"Larger than {MOST_BYTES // 2**20} MiB")
         try:
-            msgspec.json.decode(raw)
+            decoded = msgspec.json.decode(raw)
+            if may_be_deeper(raw, MOST_LEVELS) and is_deeper(decoded, MOST_LEVELS):
+                raise RecursionError
+            del decoded  # it may be many times as large as its bytes
             json.loads(raw, object_pairs_hook=_no_duplicates)
         except _Duplicate as error:
-            return [Violation("$", "duplicate_key", f"The key {error} stands twice in one object")], []
+            name = f"The key {error.name}" if error.name in self._names else "A key that the contract does not know"
+            return _refused("duplicate_key", f"{name} stands twice in one object")
         except UnicodeDecodeError:
-            return [Violation("$", "encoding", "Not UTF-8")], []
+            return _refused("encoding", "Not UTF-8")
         except RecursionError:
-            return [Violation("$", "nesting", "Nested too deeply")], []
+            return _refused("nesting", f"More than {MOST_LEVELS} objects and arrays inside each other")
         except ValueError as error:  # msgspec.DecodeError is one, and so is json's
-            return [Violation("$", "json", f"Not JSON: {_short(error)}")], []
+            return _refused("json", f"Not JSON: {_short(error)}")
         strangers: list[Stranger] = []
-        violations = []
-        for violation in self._object(raw, self._contract.properties, "$", (), strangers):
-            violations.append(violation)
+        violations: list[Violation] = []
+        for found in self._object(raw, self._contract.properties, "$", (), strangers):
+            if isinstance(found, _Text):
+                self._texts.setdefault(found.pattern, []).append((violations, found))
+                continue
+            violations.append(found)
             if len(violations) == _MOST:
                 break
-        return violations, strangers
+        return Explanation(violations, strangers)
 
     def _object(
         self, raw: bytes, properties: tuple[Property, ...], where: str, path: Path, strangers: list[Stranger]
-    ) -> Iterator[Violation]:
+    ) -> Iterator[Violation | _Text]:
         if json_type(raw) != "object":
             yield Violation(where, "type", f"Expected `object`, got `{json_type(raw)}`")
             return
@@ -93,14 +136,16 @@ class Explainer:
                     yield Violation(here, "required", "Missing")
             elif bytes(value) != b"null" or prop.required:
                 yield from self._value(bytes(value), prop, here, path, strangers)
-        strangers.extend(Stranger(path, name, json_type(bytes(value))) for name, value in members.items())
+        strangers.extend(Stranger(path, name, bytes(value)) for name, value in members.items())
 
     def _value(
         self, raw: bytes, prop: Property, where: str, path: Path, strangers: list[Stranger]
-    ) -> Iterator[Violation]:
+    ) -> Iterator[Violation | _Text]:
         if prop.logical_type == "object":
             inside = path if where.endswith("]") else (*path, prop.name)
-            yield from self._object(raw, prop.properties, where, inside, strangers)
+            # What is inside a secret is one too, its keys as well.
+            found = [] if prop.classification == "secret" else strangers
+            yield from self._object(raw, prop.properties, where, inside, found)
         elif prop.logical_type == "array":
             yield from self._array(raw, prop, where, path, strangers)
         elif is_decimal(prop):
@@ -112,11 +157,13 @@ class Explainer:
 
     def _array(
         self, raw: bytes, prop: Property, where: str, path: Path, strangers: list[Stranger]
-    ) -> Iterator[Violation]:
+    ) -> Iterator[Violation | _Text]:
         if json_type(raw) != "array":
             yield Violation(where, "type", f"Expected `array`, got `{json_type(raw)}`")
             return
         assert prop.items is not None
+        if prop.classification == "secret":
+            strangers = []
         elements = _ARRAY.decode(raw)
         options = prop.logical_type_options
         if options.min_items is not None and len(elements) < options.min_items:
@@ -127,7 +174,7 @@ class Explainer:
             inside = (*path, prop.name, "[]")
             yield from self._value(bytes(element), prop.items, f"{where}[{index}]", inside, strangers)
 
-    def _leaf(self, raw: bytes, prop: Property, where: str) -> Iterator[Violation]:
+    def _leaf(self, raw: bytes, prop: Property, where: str) -> Iterator[Violation | _Text]:
         decoder = self._leaves.get(id(prop))
         if decoder is None:
             decoder = self._leaves[id(prop)] = msgspec.json.Decoder(leaf_type(prop))
@@ -140,19 +187,29 @@ class Explainer:
             return
         if isinstance(value, datetime) and not _EARLIEST <= value <= _LATEST:
             yield Violation(where, "range", "Expected a year from 1 to 9999 in UTC")
-        if isinstance(value, str) and "\x00" in value:
-            yield Violation(where, "nul", "Holds a NUL character, which no warehouse stores")
+        if isinstance(value, str):
+            if "\x00" in value:
+                yield Violation(where, "nul", "Holds a NUL character, which no warehouse stores")
+            pattern = prop.logical_type_options.pattern
+            if pattern is not None:
+                yield _Text(where, pattern, value)
 
 
 class _Duplicate(Exception):
-    pass
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+def _refused(rule: str, reason: str) -> Explanation:
+    return Explanation([Violation("$", rule, reason)], [])
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
-            raise _Duplicate(json.dumps(name[:64]))  # escaped: a name may hold anything
+            raise _Duplicate(name)
         seen.add(name)
 
 

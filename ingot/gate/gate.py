@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from ingot.contract.model import Contract
+from ingot.contract.pattern import Pattern
+from ingot.gate.differences import Differences
 from ingot.gate.explain import Explainer, Stranger, Violation
+from ingot.gate.limits import MOST_BYTES
 from ingot.gate.redact import Redactor
-from ingot.gate.types import Path, record_type
+from ingot.gate.types import Path, pattern_places, record_type, texts
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_MOST_UNKNOWN = 100  # a map keyed by id would otherwise be a new field a record
 _SUSPICIOUS = (
-    b"\\u0000",  # a NUL, which no warehouse stores
-    b"\\u0022",  # a quote that is written in full when it is encoded again, and so miscounted
-    *(b" :", b"\t:", b"\n:", b"\r:"),  # keys that are not followed by their colon, likewise
+    *(b" :", b"\t:", b"\n:", b"\r:"),  # keys that are not followed by their colon, and so miscounted
     *(b'"0001-', b'"9999-'),  # times that may leave the calendar when they become UTC
+)
+_ESCAPED = (  # the same, and what no warehouse stores, in letters that nobody needs to escape
+    *(b"\\u0022", b"\\u003a", b"\\u003A"),  # a quote, a colon: written in full when they are encoded again
+    b"\\u0000",
+    *(b"\\u0030", b"\\u0031", b"\\u0039", b"\\u002d", b"\\u002D"),
 )
 
 
@@ -32,8 +37,8 @@ class Refusal:
         position: its place in what the source sent for the batch, from 0.
         key: the values of its primary key as JSON, where they could be read.
         violations: every rule that it breaks.
-        record: its bytes without secrets; None if it is no JSON object and the contract has secrets, since then
-            nobody can say where a secret begins.
+        record: its bytes without secrets; None if the contract has secrets and nobody can say where they begin: it
+            is no JSON object, or is too large or too deep to be looked through.
         sha256: of the bytes that are kept.
     """
 
@@ -42,15 +47,6 @@ class Refusal:
     violations: list[Violation]
     record: bytes | None
     sha256: str | None
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A field that the contract does not know (drift): its path, JSON type and where it was first seen."""
-
-    path: str
-    type: str
-    first_position: int
 
 
 @dataclass(frozen=True)
@@ -66,19 +62,22 @@ class Gate:
     """Checks a batch's pages, one after the other, against one contract.
 
     A page that is wholly right costs one compiled decode. Only a page in which anything is wrong or new is
-    looked at record by record. An unknown field is let through and reported once; the validator is compiled
-    again with it, so that drift does not make the rest of the batch slow.
+    looked at record by record. An unknown field is let through and reported; the validator is compiled again
+    with it, so that drift does not make the rest of the batch slow.
+
+    Attributes:
+        differences: in what the records differ from the contract, so far.
     """
 
     contract: Contract
-    unknown: list[Unknown] = field(default_factory=list)
     _seen: int = 0
 
     def __post_init__(self) -> None:
+        self.differences = Differences(self.contract)
         self._explainer = Explainer(self.contract)
         self._redactor = Redactor(self.contract.secrets)
+        self._patterns = [(place, Pattern(text)) for place, text in pattern_places(self.contract.properties)]
         self._tolerated: dict[Path, frozenset[str]] = {}
-        self._reported: set[str] = set()
         self._compile()
 
     def check(self, body: bytes, records: list[bytes]) -> Verdict:
@@ -89,48 +88,59 @@ class Gate:
             records: its elements, as :func:`ingot.gate.split.split` finds them.
         """
         verdict = Verdict([], [])
-        if self._is_clean(body, len(records)):
-            verdict.accepted.extend(self._line(record) for record in records)
+        if self._is_clean(body, records):
+            for position, record in enumerate(records, self._seen):
+                self._accept(record, position, verdict)
         else:
-            for offset, record in enumerate(records):
-                self._check_one(record, self._seen + offset, verdict)
+            for position, (record, explanation) in enumerate(
+                zip(records, self._explainer.explain(*records), strict=True), self._seen
+            ):
+                if explanation.violations:
+                    verdict.refused.append(self._refuse(record, position, explanation.violations))
+                elif self._accept(record, position, verdict):
+                    self._note(explanation.strangers, position)
         self._seen += len(records)
+        self.differences.note_accepted(verdict.accepted)
         if self._stale:
             self._compile()
         return verdict
 
-    def _is_clean(self, body: bytes, count: int) -> bool:
+    def _is_clean(self, body: bytes, records: list[bytes]) -> bool:
         # What msgspec lets pass and others do not is looked for in the bytes; a false alarm costs only time.
         if any(sign in body for sign in _SUSPICIOUS):
             return False
+        if b"\\u00" in body and any(sign in body for sign in _ESCAPED):
+            return False
+        if len(body) > MOST_BYTES and any(len(record) > MOST_BYTES for record in records):
+            return False
         try:
-            records = self._page.decode(body)
+            decoded = self._page.decode(body)
         except (ValueError, RecursionError):
+            return False
+        if any(pattern.misses(texts(decoded, place)) for place, pattern in self._patterns):
             return False
         # A key that stands twice in an object is there once when the page is encoded again. `":` cannot stand
         # inside a JSON string but behind a backslash, and is then in both.
-        return len(records) == count and msgspec.json.encode(records).count(b'":') == body.count(b'":')
+        return len(decoded) == len(records) and msgspec.json.encode(decoded).count(b'":') == body.count(b'":')
 
-    def _check_one(self, record: bytes, position: int, verdict: Verdict) -> None:
-        violations, strangers = self._explainer.explain(record)
-        if violations:
-            verdict.refused.append(self._refuse(record, position, violations))
-            return
-        self._note(strangers, position)
-        verdict.accepted.append(self._line(record))
-
-    def _line(self, record: bytes) -> bytes:
-        line = self._redactor.cut(record) if self._redactor.active else record
+    def _accept(self, record: bytes, position: int, verdict: Verdict) -> bool:
+        try:
+            line = self._redactor.cut(record)
+        except ValueError:
+            reason = "Holds a text that looks like broken JSON with a secret in it, which cannot be cut out"
+            verdict.refused.append(self._refuse(record, position, [Violation("$", "secret", reason)]))
+            return False
         # JSON allows raw line ends only between tokens: there they mean nothing, and a line is one record.
         if b"\n" in line or b"\r" in line:
             line = line.replace(b"\r", b" ").replace(b"\n", b" ")
-        return line
+        verdict.accepted.append(line)
+        return True
 
     def _refuse(self, record: bytes, position: int, violations: list[Violation]) -> Refusal:
         kept: bytes | None
         try:
             kept = self._redactor.cut(record)
-        except (ValueError, RecursionError):
+        except ValueError:
             kept = None
         digest = hashlib.sha256(kept).hexdigest() if kept is not None else None
         return Refusal(position, self._key(kept), violations, kept, digest)
@@ -145,15 +155,14 @@ class Gate:
 
     def _note(self, strangers: list[Stranger], position: int) -> None:
         for stranger in strangers:
-            known = self._tolerated.get(stranger.holder, frozenset())
-            if stranger.name in known or len(self._reported) == _MOST_UNKNOWN:
+            value = self._redactor.cut_value(stranger.name, stranger.value)
+            if value is None or not self.differences.note_new(replace(stranger, value=value), position):
                 continue
-            path = "$" + "".join(p if p == "[]" else f".{p}" for p in (*stranger.holder, stranger.name))
-            if path not in self._reported:
-                self._reported.add(path)
-                self.unknown.append(Unknown(path[:256], stranger.type, position))
+            known = self._tolerated.get(stranger.holder, frozenset())
+            if stranger.name in known:
+                continue
             # A name that has to be escaped cannot be compiled: such pages go on being looked at one by one.
-            if json.dumps(stranger.name, ensure_ascii=False) == f'"{stranger.name}"':
+            if _escaped(stranger.name) == stranger.name:
                 self._tolerated[stranger.holder] = known | {stranger.name}
                 self._stale = True
 
@@ -161,3 +170,8 @@ class Gate:
         record: Any = record_type(self.contract.properties, self._tolerated)
         self._page = msgspec.json.Decoder(list[record])
         self._stale = False
+
+
+def _escaped(name: str) -> str:
+    # A name may hold anything: line ends, and NUL, which no database takes.
+    return json.dumps(name, ensure_ascii=False)[1:-1]

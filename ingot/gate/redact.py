@@ -48,6 +48,13 @@ class Redactor:
         cut = self._cut(raw)
         return raw if cut is None else cut
 
+    def cut_value(self, name: str, raw: bytes) -> bytes | None:
+        """One member of a record that :meth:`cut` can take; None if it is a secret."""
+        if plain(name) in self._names:
+            return None
+        cut = self._cut(raw)
+        return raw if cut is None else cut
+
     def _cut(self, raw: bytes | msgspec.Raw) -> bytes | None:
         """What is left of a value; None if nothing has to be cut out of it."""
         head = bytes(memoryview(raw)[:2])

@@ -9,11 +9,12 @@ from ingot import __version__
 from ingot.attempt import Attempt
 from ingot.batch import Batch
 from ingot.bronze import PartWriter, write_object, write_rejects
+from ingot.drift import observe
 from ingot.errors import DeleteRateExceeded, RejectRateExceeded
 from ingot.fetch import fetch
 from ingot.gate import Gate, Refusal
 from ingot.known import Known
-from ingot.manifest import Drift, Manifest, Part, Request, commit, find_manifest
+from ingot.manifest import Manifest, Part, Request, commit, find_manifest
 from ingot.sequence import claim, find_head
 from ingot.sources import Source, Stream
 from ingot.storage import ObjectStore
@@ -125,10 +126,7 @@ def _extract(
         contract_version=stream.contract.version,
         code_version=__version__,
         redacted=tuple(sorted(stream.contract.secrets)),
-        drift=tuple(
-            Drift(kind="new", path=u.path, old=None, new=u.type, example=None, count=1, first_position=u.first_position)
-            for u in gate.unknown
-        ),
+        drift=observe(gate),
         watermark=known.watermark if known else batch.interval_end,
         number=(head.number or 0) + 1 if head else 1 if known else None,
         previous=head.batch_id if head else None,
