@@ -1,4 +1,10 @@
-"""One DAG a source: extract → refine → load for each of its streams, side by side, then the audit."""
+"""One DAG a source: extract → refine → load for each of its streams, side by side, then the audit.
+
+An interval again, or for the first time: *Trigger* with its two dates. Many: Airflow's own backfill, a run for each
+interval of the schedule that begins between two dates, the last one included: `airflow backfill create --dag-id …
+--from-date … --to-date … --max-active-runs 1`. It asks for a DAG with a schedule; where the environment follows none (a
+laptop) Airflow refuses it, and `ingot backfill` does the same.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +27,7 @@ INTERVAL_ARGUMENTS = {
 }
 RUN_ARGUMENTS = {
     **INTERVAL_ARGUMENTS,
-    # The time that the run stands for, not the time it happens to be: a retry writes the same rows.
-    "--as_of": "{{ iso(dag_run.run_after) }}",
+    "--as_of": "{{ as_of(dag_run) }}",
 }
 
 

@@ -34,7 +34,7 @@ def macros(schedule: str) -> dict[str, Callable[..., str]]:
     def interval_end(dag_run: Any, params: dict[str, Any]) -> str:
         return iso(interval(dag_run, params, schedule)[1])
 
-    return {"interval_start": interval_start, "interval_end": interval_end, "iso": iso}
+    return {"interval_start": interval_start, "interval_end": interval_end, "as_of": as_of}
 
 
 def interval(dag_run: Any, params: dict[str, Any], schedule: str) -> tuple[datetime, datetime]:
@@ -55,6 +55,15 @@ def interval(dag_run: Any, params: dict[str, Any], schedule: str) -> tuple[datet
     if not found[0] < found[1]:
         raise ValueError(f"The interval ends at {found[1]}, which is not after its start, {found[0]}.")
     return found
+
+
+def as_of(dag_run: Any) -> str:
+    """The time that a run stands for: one time for all tries of all its tasks, so that a retry writes the same rows.
+
+    It is the time that the run was due. A run of a backfill was due at its interval's end, years ago perhaps; what it
+    takes from a source is as of the time that it began.
+    """
+    return iso(dag_run.start_date if dag_run.run_type == "backfill" else dag_run.run_after)
 
 
 def _last_whole_interval(schedule: str, before: datetime) -> tuple[datetime, datetime]:

@@ -1,4 +1,7 @@
-"""Bronze tables → dbt's staging, silver and gold, a task a model, as soon as a source is loaded."""
+"""Bronze tables → dbt's staging, silver and gold, a task a model, as soon as a source is loaded.
+
+With `full_refresh` everything is computed anew from Bronze: after `ingot rebuild`, and when a model has other columns.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, AssetAll, AssetAny
+from airflow.sdk import DAG, AssetAll, AssetAny, Param
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior, TestIndirectSelection
 from cosmos.profiles.base import DbtProfileConfigVars
@@ -59,6 +62,14 @@ def transform(bundle: Bundle) -> DAG:
         schedule=AssetAny(*(AssetAll(*source.assets) for source in load_sources())),
         catchup=False,
         max_active_runs=1,
+        params={
+            "full_refresh": Param(
+                False,
+                type="boolean",
+                title="Compute everything anew",
+                description="dbt's --full-refresh. Unless given, a run computes what is new.",
+            )
+        },
         tags=["ingot", "transform", "dbt"],
         doc_md=__doc__,
         default_args={
@@ -85,7 +96,11 @@ def transform(bundle: Bundle) -> DAG:
                 test_behavior=TestBehavior.BUILD,
             ),
             # Unit tests hold for the code, not for the data: they run where the code changes.
-            operator_args={"env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}, "append_env": True},
+            operator_args={
+                "env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"},
+                "append_env": True,
+                "full_refresh": "{{ params.full_refresh }}",
+            },
         )
     return dag
 

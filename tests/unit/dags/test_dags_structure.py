@@ -57,9 +57,13 @@ def test_killing_a_task_stops_its_job_run(ingest: DAG) -> None:
     assert all(task.stop_job_run_on_kill for task in ingest.tasks if hasattr(task, "job_name"))
 
 
+STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
 def render(task: Any, **run: Any) -> dict[str, str]:
     """The job arguments of a task in a run."""
     params = run.pop("params", {"interval_start": None, "interval_end": None})
+    run = {"run_type": "scheduled", "start_date": STARTED, **run}
     task = task.prepare_for_execution()
     context = {"dag_run": SimpleNamespace(**run), "params": params}
     task.render_template_fields(context, task.dag.get_template_env())
@@ -177,6 +181,18 @@ def test_dbt_runs_in_its_own_environment_and_installs_nothing(transform: DAG) ->
     assert task.invocation_mode.value == "subprocess"
     assert not task.install_deps
     assert task.profile_config.profile_mapping.conn_id == "warehouse"
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_models_are_computed_anew_when_the_run_says_so(transform: DAG, anew: bool) -> None:
+    """In the words of dbt's command line, as Cosmos writes it."""
+    assert transform.params["full_refresh"] is False
+    for task in transform.tasks:
+        task: Any = task.prepare_for_execution()
+        task.render_template_fields({"params": {"full_refresh": anew}}, transform.get_template_env())
+        command, _ = task.build_cmd(context={}, cmd_flags=task.add_cmd_flags())
+        assert command[1] == "build"
+        assert ("--full-refresh" in command) is anew
 
 
 def test_a_failed_model_or_test_is_not_tried_again_and_an_unreachable_warehouse_is(transform: DAG) -> None:
