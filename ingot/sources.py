@@ -142,7 +142,13 @@ class Source(msgspec.Struct, frozen=True):
     """One source with all its streams.
 
     Attributes:
+        name: its own, and its folder's.
+        title: how people call it.
+        schedule: when it is asked: a cron expression in UTC, or one of its names (``@daily``).
+        start_date: the first day that is taken.
+        base_url: where its API is; the paths of its streams are appended.
         request: how long, how often and how fast it is asked.
+        streams: what it has, by name.
         auth: how its credentials go onto a request; without it, it asks for none.
     """
 

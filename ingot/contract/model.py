@@ -27,7 +27,14 @@ _MAX_PRECISION = 15
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """ODCS ``logicalTypeOptions``: the constraints that the gate enforces."""
+    """ODCS ``logicalTypeOptions``: the constraints that the gate enforces.
+
+    Attributes:
+        minimum, maximum: of a number.
+        min_length, max_length: of a text, in characters.
+        pattern: a regular expression (RE2) that a text must hold somewhere; ``^`` and ``$`` tie it to the ends.
+        min_items, max_items: of a list.
+    """
 
     minimum: float | int | None = None
     maximum: float | int | None = None
@@ -39,7 +46,21 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
 
 
 class Property(msgspec.Struct, frozen=True, rename="camel"):
-    """One ODCS property as written in the file."""
+    """One ODCS property as written in the file.
+
+    Attributes:
+        name: the field, as the source spells it.
+        logical_type: what it is.
+        physical_type: the column's: ``varchar(n)``, ``smallint``, ``integer``, ``bigint``, ``decimal(p,s)``, ``double``.
+        physical_name: the column's name, where it is not the path in snake_case.
+        description: what it means, for people.
+        required: a record without it is refused; null counts as missing.
+        primary_key: it is part of what identifies a record.
+        classification: ``public``, ``internal``, ``confidential``, ``personal``, or ``secret``: cut out at the gate.
+        logical_type_options: what its values must be.
+        properties: the fields of an object.
+        items: the elements of an array.
+    """
 
     name: str
     logical_type: LogicalType
