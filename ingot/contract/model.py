@@ -51,7 +51,8 @@ class Property(msgspec.Struct, frozen=True, rename="camel"):
     Attributes:
         name: the field, as the source spells it.
         logical_type: what it is.
-        physical_type: the column's: ``varchar(n)``, ``smallint``, ``integer``, ``bigint``, ``decimal(p,s)``, ``double``.
+        physical_type: the column's type: ``varchar(n)``, ``smallint``, ``integer``, ``bigint``, ``decimal(p,s)`` or
+            ``double``.
         physical_name: the column's name, where it is not the path in snake_case.
         description: what it means, for people.
         required: a record without it is refused; null counts as missing.
