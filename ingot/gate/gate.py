@@ -96,7 +96,11 @@ class Gate:
                 zip(records, self._explainer.explain(*records), strict=True), self._seen
             ):
                 if explanation.violations:
-                    verdict.refused.append(self._refuse(record, position, explanation.violations))
+                    refusal = self._refuse(record, position, explanation.violations)
+                    verdict.refused.append(refusal)
+                    self.differences.note_refused(refusal.violations, refusal.record, position)
+                    if refusal.record is not None:  # what had to be withheld is not looked into
+                        self._note(explanation.strangers, position)
                 elif self._accept(record, position, verdict):
                     self._note(explanation.strangers, position)
         self._seen += len(records)
