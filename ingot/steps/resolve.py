@@ -80,7 +80,7 @@ def resolve(
     committed = find_manifest(bronze, batch)
     if committed is not None:
         return _outcome(committed, already=True)
-    gate = Gate(_behind_the_gate(contract))
+    gate = Gate(behind_the_gate(contract))
     writer = PartWriter(bronze, batch.data_key)
     left: list[Refusal] = []
     chosen = discarded = accepted = 0
@@ -157,7 +157,7 @@ def _outcome(manifest: Manifest, *, already: bool) -> Resolved:
     )
 
 
-def _behind_the_gate(contract: Contract) -> Contract:
+def behind_the_gate(contract: Contract) -> Contract:
     """The contract for records whose secrets were cut: nobody can ask for these any more."""
     return msgspec.structs.replace(contract, properties=tuple(_without_secrets(contract.properties)))
 
