@@ -246,6 +246,8 @@ class TestSecrets:
             rb'{"id":1,"text":"{\"password\":\"geheim\",}"}',
             rb'{"id":1,"text":"{\"a\":NaN,\"pass_word\" : \"geheim\"}"}',
             rb'{"id":1,"text":"{password: geheim}"}',
+            rb'{"id":"x","new":"{password: geheim}"}',
+            rb'{"id":"x","new":{"PASSWORD":"geheim"},"Password":"geheim"}',
             rb'{"id":1,"text":"\ufeff{\"password\":\"geheim\"}"}',
             b'{"id":1,"text":"%s{\\"password\\":\\"geheim\\"}%s"}' % (b"[" * 9000, b"]" * 9000),
             b'{"id":1,"new":%s{"password":"geheim"}%s}' % (b"[" * 2000, b"]" * 2000),
