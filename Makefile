@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test up down status clean setup manifest lint lock
+.PHONY: help demo test up down status clean setup manifest lint docs lock
 
 CDK_CLI := 2.1148.1
 PYTHON := .venv/bin/python
@@ -42,10 +42,16 @@ setup: .venv/.made .venv-dbt/.made .venv-node/.made-$(CDK_CLI) ## make the three
 
 manifest: dbt/target/manifest.json ## parse the dbt project, if it changed
 
-lint: setup ## check style and types
+lint: setup ## check style, types and that what is generated is fresh
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	$(PYTHON) -m ingot.cli contract compile --check
+	$(PYTHON) -m docs.generator --check
+
+docs: setup ## write what is generated: from contracts (dbt's staging, pages) and from code (the references)
+	$(PYTHON) -m ingot.cli contract compile
+	$(PYTHON) -m docs.generator
 
 lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
 	$(UV) pip compile $(COMPILE) --constraints requirements/constraints-mwaa-3.3.1.txt requirements/airflow.in -o requirements/airflow.txt

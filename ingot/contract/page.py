@@ -188,9 +188,10 @@ def _probes(properties: tuple[Property, ...], above: tuple[str, ...], where: str
         path = f"${where}.{prop.name}"
         if prop.required:
             yield path, f"no `{prop.name}`", json.dumps(_nested(above, {})).encode()
-        for text, shown in _wrong_values(prop):
+        for text, words in _wrong_values(prop):
             member = json.dumps(_nested(above, {prop.name: "\x01"})).replace('"\\u0001"', text)
-            yield path, f"`{json.dumps(prop.name)}:` {shown}", member.encode()
+            name = json.dumps(prop.name)
+            yield path, f"`{name}`: {words}" if words else f"`{name}: {text}`", member.encode()
         yield from _probes(prop.properties, (*above, prop.name), f"{where}.{prop.name}")
 
 
@@ -201,7 +202,7 @@ def _nested(above: tuple[str, ...], value: Any) -> Any:
 
 
 def _wrong_values(prop: Property) -> Iterator[tuple[str, str]]:
-    """JSON texts that the field must not have, and how they are shown."""
+    """JSON texts that the field must not have, and words for one that is too long to show."""
     options = prop.logical_type_options
     values = ["0" if prop.logical_type == "string" else '"one"']
     values += [json.dumps(n + step) for n, step in ((options.minimum, -1), (options.maximum, 1)) if n is not None]
@@ -211,7 +212,7 @@ def _wrong_values(prop: Property) -> Iterator[tuple[str, str]]:
         values += ['"?"', '""']
     if prop.logical_type == "array":
         values.append("[]")
-    yield from ((value, f"`{value}`") for value in values)
+    yield from ((value, "") for value in values)
     if (size := max_length(prop)) is not None:
         yield json.dumps("x" * (size + 1)), f"a text of {size + 1} characters"
 

@@ -1,0 +1,60 @@
+"""The reference of the settings: `source.yaml`, contracts, `infra/settings.yaml`, environment variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docs.generator.environment import VARIABLES
+from docs.generator.structs import Struct, fields, sections, summary
+from infra.settings import Settings
+from ingot import sources
+from ingot.contract import model
+from ingot.markdown import blocks, table
+
+SAID_BY: dict[Struct, Struct] = {sources._SourceFile: sources.Source, sources._StreamEntry: sources.Stream}
+"""The structs of a file, and those that the code works with: these say what the fields mean."""
+
+CUSTOM_PROPERTIES = {
+    "maxRejectRate": ("number from 0 to 1", "`0`", "the share of refused records above which a batch is not published"),
+}
+"""Of a contract's ``customProperties``: type, default and meaning of those that Ingot reads."""
+
+_AWS = "`AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and the others are boto3's own."
+
+
+def settings_page(root: Path) -> str:
+    """The page, in Markdown."""
+    custom = ((f"`{name}`", *said) for name, said in CUSTOM_PROPERTIES.items())
+    variables = ((f"`{name}`", *said) for name, said in VARIABLES.items())
+    return blocks(
+        [
+            "# Settings",
+            '<!-- Generated from code by "make docs"; do not edit. -->',
+            "Everything that can be set, and where: [a source](#a-source), [a contract](#a-contract),"
+            " [an environment](#an-environment), [environment variables](#environment-variables)."
+            " An unknown field is an error everywhere but in a contract, which other tools read too.",
+            "## A source",
+            "`sources/{source}/source.yaml`: what is taken, from where and how.",
+            *_file(sources._SourceFile, "source.yaml"),
+            "## A contract",
+            "`sources/{source}/{stream}.odcs.yaml`, in the Open Data Contract Standard v3.1. The standard has more"
+            " fields; these are the ones that Ingot acts on.",
+            *_file(model.Property, "schema.properties[]"),
+            "### customProperties",
+            table(("property", "type", "default", "meaning"), custom),
+            "## An environment",
+            "`infra/settings.yaml`: a key an environment. `${NAME}` in a value takes an environment variable.",
+            *_file(Settings, "environment"),
+            "## Environment variables",
+            _AWS,
+            table(("variable", "who reads it", "meaning"), variables),
+        ]
+    )
+
+
+def _file(struct: Struct, path: str) -> list[str]:
+    every = sections(struct, path)
+    parts = []
+    for section in every:
+        parts += [f"### {section.title}", summary(section.struct), fields(section, every, SAID_BY)]
+    return [part for part in parts if part]
