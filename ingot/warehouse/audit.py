@@ -117,7 +117,8 @@ def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (attempt_key) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at, "
             "seconds = excluded.seconds, error = excluded.error, reason = excluded.reason, "
-            "transient = excluded.transient",
+            # One that is known to be over does not run again because it has left no end to read.
+            "transient = excluded.transient WHERE attempts.state = 'RUNNING' OR excluded.state <> 'RUNNING'",
             [
                 (
                     key, a.batch_id, a.source, a.stream, a.step, a.state, a.started_at, a.ended_at, a.seconds,

@@ -280,6 +280,8 @@ def test_a_killed_attempt_is_failed_once_the_orchestrator_says_that_the_interval
     assert world.rows("select state from audit.batches") == [("RUNNING",)]
     audit("fakestore", bronze=world.bronze, warehouse=world.warehouse, over=(batch.interval_start, batch.interval_end))
     assert world.rows("select state, error from audit.batches") == [("FAILED", "Killed")]
+    world.audit()  # of another interval, which says nothing of this one
+    assert world.rows("select state, error from audit.batches") == [("FAILED", "Killed")]
     # It was alive after all: what it says at its end counts.
     world.bronze.put(key, msgspec.json.encode(attempt))
     world.audit()
