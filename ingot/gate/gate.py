@@ -100,7 +100,6 @@ class Gate:
                     verdict.refused.append(refusal)
                     self.differences.note_refused(refusal.violations, refusal.record, position)
                     if refusal.record is not None:  # what had to be withheld is not looked into
-                        if refusal.record is not None:  # else nobody can say what in it is secret
                         self._note(explanation.strangers, position)
                 elif self._accept(record, position, verdict):
                     self._note(explanation.strangers, position)
