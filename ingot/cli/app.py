@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from ingot.cli import ask, intervals, rebuild, transform
+from ingot.cli import ask, explain, intervals, rebuild, transform
 from ingot.cli.contracts import contract
 from ingot.cli.quarantine import quarantine
 from ingot.errors import IngotError
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command()(ask.sql)
 app.command()(ask.batches)
 app.command()(ask.status)
+app.command()(explain.explain)
 app.command()(intervals.gaps)
 app.command()(intervals.backfill)
 app.add_typer(quarantine, name="quarantine")
