@@ -14,7 +14,7 @@ VALUES = msgspec.json.Decoder(float_hook=Decimal)
 
 _MOST_MEMBERS = 100  # more are no fields but data: a map keyed by id
 _DEEPEST = 8
-_MAX_DIGITS = 15  # of a decimal, as the contract allows them
+MOST_DIGITS = 15  # of a decimal, as the contract allows them
 _MAX_SCALE = 6  # what has more digits after the point was measured or computed, not counted
 _LONGEST = 65_535  # Redshift's longest varchar, in bytes; it is enough for our sizes
 _TIMESTAMP = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -136,7 +136,7 @@ class Shape:
                 raise NotEnforceable("its integers may not fit into 64 bits")
             return {"logicalType": "integer", "physicalType": "bigint"}
         scale = max(2, self.fraction)
-        precision = min(_MAX_DIGITS, max(8, self.whole + 2) + scale)
+        precision = min(MOST_DIGITS, max(8, self.whole + 2) + scale)
         exact = scale <= _MAX_SCALE and precision - scale >= self.whole
         return {"logicalType": "number", "physicalType": f"decimal({precision},{scale})" if exact else "double"}
 

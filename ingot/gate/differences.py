@@ -68,9 +68,14 @@ class Differences:
         self._unseen = dict(_optional(contract.properties, ()))
         self._sampled = 0
 
+    @property
+    def noted(self) -> Iterator[Difference]:
+        """Those that a record showed, in the order in which they were found."""
+        return iter(self._found.values())
+
     def __iter__(self) -> Iterator[Difference]:
-        """All, in the order in which they were found; the fields that were never there come last."""
-        yield from self._found.values()
+        """All: the noted, then the fields that may be missing and always were."""
+        yield from self.noted
         if self._sampled:
             for path, (prop, holder_seen) in self._unseen.items():
                 if holder_seen and ("missing", path) not in self._found and ("retyped", path) not in self._found:
