@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ingot.cli import drift
 from ingot.cli.options import Json
 
 contract = typer.Typer(help="Contracts, and what is compiled from them.", no_args_is_help=True)
@@ -125,3 +126,7 @@ def show_contract(
     source_name, _, stream_name = stream.partition(".")
     source = load_source(sources / source_name)
     typer.echo(FORMS[form](source, source.stream(stream_name)), nl=False)
+
+
+contract.command("diff")(drift.diff)
+contract.command("accept")(drift.accept)

@@ -44,17 +44,17 @@ class Patch:
     Attributes:
         before, after: the file's text; the same if nothing is proposed.
         version: what the contract's version becomes.
-        accepted: what was changed, by the drift's path.
+        accepted: the drift's path, and what was changed.
         changes: what that means to readers and to the source.
-        unchanged: what is not proposed, by the drift's path, and why.
+        unchanged: the drift's path, and why nothing is proposed.
     """
 
     before: str
     after: str
     version: str
-    accepted: dict[str, str]
+    accepted: tuple[tuple[str, str], ...]
     changes: tuple[Change, ...]
-    unchanged: dict[str, str]
+    unchanged: tuple[tuple[str, str], ...]
 
     def diff(self, file: str) -> str:
         """It as a unified diff."""
@@ -84,7 +84,9 @@ def propose(
         ConfigurationError: the text is no contract.
     """
     contract = load_contract(text, origin=origin)
-    after, accepted, unchanged = text, dict[str, str](), dict[str, str]()
+    after = text
+    accepted: list[tuple[str, str]] = []
+    unchanged: list[tuple[str, str]] = []
     for one in drift:
         editor = _Editor(after)
         try:
@@ -93,16 +95,18 @@ def propose(
             edited = editor.text
             _must_have_columns(load_contract(edited, origin=origin))
         except NotEnforceable as error:
-            unchanged[one.path] = str(error)
+            unchanged.append((one.path, str(error)))
         except ConfigurationError as error:
-            unchanged[one.path] = error.message.partition("enforced: ")[2].rstrip(".") or error.message
+            reason = error.message.partition("enforced: ")[2].rstrip(".") or error.message
+            unchanged.append((one.path, reason))
         else:
-            after, accepted[one.path] = edited, done
+            after = edited
+            accepted.append((one.path, done))
     changes = tuple(compare(contract, load_contract(after, origin=origin)))
     version = bumped(contract.version, required_bump(changes))
     if accepted:
         after = _Editor(after).with_version(version)
-    return Patch(text, after, version, accepted, changes, unchanged)
+    return Patch(text, after, version, tuple(accepted), changes, tuple(unchanged))
 
 
 def _hold_fast(contract: Contract, drift: Drift, fixed: frozenset[str]) -> None:
