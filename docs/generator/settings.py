@@ -32,13 +32,13 @@ def settings_page(root: Path) -> str:
             '<!-- Generated from code by "make docs"; do not edit. -->',
             "Everything that can be set, and where: [a source](#a-source), [a contract](#a-contract),"
             " [an environment](#an-environment), [environment variables](#environment-variables)."
-            " An unknown field is an error everywhere but in a contract, which other tools read too.",
+            " An unknown field is an error, wherever it stands.",
             "## A source",
             "`sources/{source}/source.yaml`: what is taken, from where and how.",
             *_file(sources._SourceFile, "source.yaml"),
             "## A contract",
             "`sources/{source}/{stream}.odcs.yaml`, in the Open Data Contract Standard v3.1. The standard has more"
-            " fields; these are the ones that Ingot acts on.",
+            " fields that describe; these are the ones that Ingot acts on.",
             *_file(model.Property, "schema.properties[]"),
             "### customProperties",
             table(("property", "type", "default", "meaning"), custom),

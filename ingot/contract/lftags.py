@@ -13,10 +13,9 @@ import msgspec
 
 from ingot.contract.lineage import LINEAGE
 from ingot.contract.model import Contract, Property
-from ingot.errors import ConfigurationError
 
 CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
-"""From open to strict. What is ``secret`` has no column, and so no tag."""
+"""From open to strict; a contract has no others. What is ``secret`` has no column, and so no tag."""
 
 LAYERS = ("bronze", "silver", "gold")
 
@@ -34,11 +33,7 @@ class LfTags(msgspec.Struct, frozen=True):
 
 
 def lf_tags(source: str, contract: Contract) -> LfTags:
-    """The tags of a stream's table in the Glue Catalog.
-
-    Raises:
-        ConfigurationError: a classification is none of :data:`CLASSIFICATIONS`.
-    """
+    """The tags of a stream's table in the Glue Catalog."""
     classes = {c.name: max(_classes(c.property), key=CLASSIFICATIONS.index) for c in contract.columns}
     classes |= {name: "internal" for name, _, _ in LINEAGE}
     columns = {c: tuple(name for name, given in classes.items() if given == c) for c in CLASSIFICATIONS}
@@ -51,11 +46,6 @@ def lf_tags(source: str, contract: Contract) -> LfTags:
 
 def _classes(prop: Property) -> Iterator[str]:
     """How a field is classified, and what it holds: a column shows all of it."""
-    if prop.classification not in CLASSIFICATIONS:
-        raise ConfigurationError(
-            f"The field {prop.name} is classified as {prop.classification!r}.",
-            hint=f"choose one of {', '.join((*CLASSIFICATIONS, 'secret'))}",
-        )
     yield prop.classification
     for inner in (*prop.open_properties, *((prop.items,) if prop.items else ())):
         yield from _classes(inner)
