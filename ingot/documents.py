@@ -51,18 +51,17 @@ def read_document(content: bytes | str, *, origin: str) -> Any:
         raise _wrong(origin, str(error).splitlines()[0]) from error
 
 
-def read_file(path: Path) -> Any:
-    """:func:`read_document` of a file.
+def read_bytes(path: Path) -> bytes:
+    """What is in a file, as :func:`read_document` takes it.
 
     Raises:
-        ConfigurationError: as above, or there is no such file.
+        ConfigurationError: it cannot be opened.
     """
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            return file.read(MOST_BYTES + 1)  # one byte too many is refused
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.", hint="see that it is there") from error
-    return read_document(content, origin=str(path))
 
 
 def _decoded(content: bytes | str, origin: str) -> str:

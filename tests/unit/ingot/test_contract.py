@@ -36,9 +36,10 @@ def contract_with(old: str, new: str) -> None:
         ("logicalType: timestamp", "logicalType: moment", "moment"),
         ("logicalType: timestamp", "logicalType: string", "size"),
         ("logicalType: timestamp", "logicalType: number", "decimal"),
-        ("name: userId", "name: Id", "same column"),
+        ("name: userId", "name: id_", "same column"),
+        ("name: userId", "name: Id", "capitals"),
         ("schema:", "schemata:", "schema"),
-        ("kind: DataContract", "kind: [", "no contract"),
+        ("kind: DataContract", "kind: [", r"carts\.odcs\.yaml:\d+:\d+ cannot be read"),
     ],
 )
 def test_a_contract_that_cannot_be_enforced_whole_is_refused(old: str, new: str, reason: str) -> None:
