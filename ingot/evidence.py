@@ -6,6 +6,7 @@ left them: they go through the present contract again, and what they differ in i
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,8 @@ from ingot.contract.shape import VALUES, Shape
 from ingot.drift import as_drift, stands
 from ingot.errors import ConfigurationError
 from ingot.gate import Gate
-from ingot.manifest import Drift, Manifest, find_manifest
+from ingot.known import Entry
+from ingot.manifest import Drift, Manifest, decode, find_manifest, read_manifest
 from ingot.quarantine import Reject, read_rejects
 from ingot.steps.resolve import behind_the_gate
 from ingot.storage import ObjectStore
@@ -36,6 +38,7 @@ SAMPLE = 100_000
 _REJECT = msgspec.json.Decoder(Reject)
 _PAGE = 1_000
 _MOST_REASONS = 10
+_MOST_BATCHES = 100  # that are gone back to
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class Evidence:
 
     Attributes:
         batch: which.
-        manifest: None if it was never published: then ``rejects_key`` is the newest attempt's quarantine.
+        manifest: None if it was never published: then ``rejects_key`` is the newest attempt's quarantine, and
+            ``previous`` the last batch of the stream that was, if there is one.
         drift: in what it differs from the present contract.
     """
 
@@ -69,20 +73,25 @@ class Evidence:
     contract: Contract
     manifest: Manifest | None
     rejects_key: str | None
+    previous: Manifest | None
     drift: tuple[Drift, ...]
 
     def records(self) -> Iterator[bytes]:
-        """Its records without secrets: the accepted, then the refused as far as they could be kept."""
-        if self.manifest is not None:
-            for part in self.manifest.parts:
-                yield from read_lines(self.bronze, part)
-        else:
-            # What attempts accepted that published nothing: of several attempts, several times.
-            for key in self.bronze.keys(f"data/{self.batch.source}/{self.batch.stream}/{self.batch.id}/"):
-                yield from _lines(self.bronze, key)
-        for reject in self._rejects():
-            if (record := reject.refusal.record) is not None:
+        """What the source sent for it, without secrets and as far as it could be kept, the refused records too.
+
+        A batch of a stream that continues holds only news: the rest is taken from the batches before.
+        """
+        if self.manifest is None:
+            keys = set()
+            for record in self._unpublished():
+                keys.add(self._key(record))
                 yield record
+            if self.previous is not None:
+                yield from self._standing(self.previous, frozenset(keys))
+        elif self.manifest.known is None:
+            yield from self._own(self.manifest)
+        else:
+            yield from self._standing(self.manifest, frozenset())
 
     def shapes(self, drift: tuple[Drift, ...]) -> Mapping[str, Shape]:
         """What shape the fields of a drift have, by path, in the batch's first records."""
@@ -108,6 +117,42 @@ class Evidence:
         drift = tuple(as_drift(difference, contract) for difference in gate.differences.noted)
         return Judgement(passed, refused, dict(reasons.most_common(_MOST_REASONS)), drift)
 
+    def _own(self, manifest: Manifest) -> Iterator[bytes]:
+        for part in manifest.parts:
+            yield from read_lines(self.bronze, part)
+        for reject in read_rejects(self.bronze, manifest):
+            if (record := reject.refusal.record) is not None:
+                yield record
+
+    def _standing(self, manifest: Manifest, superseded: frozenset[str | None]) -> Iterator[bytes]:
+        """What was known after a batch, but for some keys: from this batch and those that it continues."""
+        entries = read_lines(self.bronze, manifest.known) if manifest.known is not None else ()
+        known = [msgspec.json.decode(line, type=Entry) for line in entries]
+        wanted = {entry.sha256 for entry in known if entry.key not in superseded}
+        for _ in range(_MOST_BATCHES):
+            for record in self._own(manifest):
+                sha256 = hashlib.sha256(record).hexdigest()
+                if sha256 in wanted:
+                    wanted.remove(sha256)
+                    yield record
+            if not wanted or manifest.previous is None:
+                return
+            manifest = read_manifest(self.bronze, parse_batch(manifest.source, manifest.stream, manifest.previous))
+
+    def _unpublished(self) -> Iterator[bytes]:
+        # What attempts accepted and did not publish: of several attempts, several times.
+        for key in self.bronze.keys(f"data/{self.batch.source}/{self.batch.stream}/{self.batch.id}/"):
+            yield from _lines(self.bronze, key)
+        for reject in self._rejects():
+            if (record := reject.refusal.record) is not None:
+                yield record
+
+    def _key(self, record: bytes) -> str | None:
+        value = _decoded(record)
+        if not isinstance(value, dict):
+            return None
+        return msgspec.json.encode([value.get(name) for name in self.contract.primary_key]).decode()
+
     def _seen_again(self) -> tuple[Drift, ...]:
         gate = Gate(behind_the_gate(self.contract))
         positions, withheld = [], []
@@ -125,9 +170,7 @@ class Evidence:
         return tuple(msgspec.structs.replace(d, first_position=positions[d.first_position]) for d in drift)
 
     def _rejects(self) -> Iterator[Reject]:
-        if self.manifest is not None:
-            yield from read_rejects(self.bronze, self.manifest)
-        elif self.rejects_key is not None:
+        if self.rejects_key is not None:
             yield from map(_REJECT.decode, _lines(self.bronze, self.rejects_key))
 
 
@@ -159,13 +202,19 @@ def _look_at(bronze: ObjectStore, contract: Contract, batch: Batch) -> Evidence 
     manifest = find_manifest(bronze, batch)
     if manifest is not None:
         drift = tuple(d for d in manifest.drift if stands(d, contract))
-        return Evidence(bronze, batch, contract, manifest, None, drift)
+        return Evidence(bronze, batch, contract, manifest, None, None, drift)
     for key in sorted(bronze.keys(batch.attempts_prefix("extract")), reverse=True):
         rejects_key = msgspec.json.decode(bronze.get(key), type=Attempt).rejects_key
         if rejects_key is not None:
-            unseen = Evidence(bronze, batch, contract, None, rejects_key, ())
+            unseen = Evidence(bronze, batch, contract, None, rejects_key, _before(bronze, batch), ())
             return replace(unseen, drift=unseen._seen_again())
     return None
+
+
+def _before(bronze: ObjectStore, batch: Batch) -> Manifest | None:
+    keys = bronze.keys(f"manifests/{batch.source}/{batch.stream}/")
+    earlier = [key for key in keys if key < batch.manifest_key and ".resolve-" not in key]
+    return decode(bronze.get(earlier[-1]), earlier[-1]) if earlier else None
 
 
 def _lines(bronze: ObjectStore, key: str) -> Iterator[bytes]:
