@@ -14,10 +14,10 @@ from urllib.parse import urlparse
 
 import boto3
 import msgspec
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ingot.contract import Contract, load_contract
+from ingot.documents import read_bytes, read_document
 from ingot.errors import ConfigurationError, StorageUnavailable
 from ingot.request import Auth, Pagination, RequestPolicy, address_faults, faults
 
@@ -186,8 +186,8 @@ def load_source(location: str | Path) -> Source:
     """
     origin = f"{location}/source.yaml"
     try:
-        entry = msgspec.convert(yaml.safe_load(_read(str(location), "source.yaml")), _SourceFile)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        entry = msgspec.convert(read_document(_read(str(location), "source.yaml"), origin=origin), _SourceFile)
+    except msgspec.ValidationError as error:
         raise ConfigurationError(f"{origin} is no source: {error}.", hint="correct the file") from error
     streams = {}
     for name, stream in entry.streams.items():
@@ -302,12 +302,12 @@ def _says(moment: CursorValue, form: str) -> bool:
     return datetime.strptime(moment.strftime(form), form).replace(tzinfo=UTC) == moment
 
 
-def _read(location: str, file: str) -> str:
+def _read(location: str, file: str) -> bytes:
     if not location.startswith("s3://"):
         path = Path(location) / file
         if not path.is_file():
             raise ConfigurationError(f"{path} does not exist.", hint="see sources/fakestore for an example")
-        return path.read_text(encoding="utf-8")
+        return read_bytes(path)
     url = urlparse(location)
     key = f"{url.path.strip('/')}/{file}"
     try:
@@ -322,4 +322,4 @@ def _read(location: str, file: str) -> str:
         raise StorageUnavailable(f"S3 failed on {key}: {error}.", key=key) from error
     except BotoCoreError as error:
         raise StorageUnavailable(f"S3 failed on {key}: {error}.", key=key) from error
-    return bytes(body).decode("utf-8")
+    return bytes(body)

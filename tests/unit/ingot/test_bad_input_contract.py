@@ -160,7 +160,7 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 
 _SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8) | (
-    st.sampled_from(["object", "array", "string", "integer", "number", "decimal(5,2)", "varchar(3)", "secret", "id", "(a+", "date"])
+    st.sampled_from(["object", "array", "string", "integer", "number", "decimal(5,2)", "varchar(3)", "secret", "(a"])
 )  # fmt: skip
 _WORDS = [
     "name", "logicalType", "physicalType", "physicalName", "required", "primaryKey", "classification", "items",
@@ -178,7 +178,9 @@ def mutants(draw: st.DrawFn) -> Any:
     """A good contract with up to three values replaced, added or removed, at any depth."""
     mutant = copy.deepcopy(USERS)
     for _ in range(draw(st.integers(1, 3))):
-        place = mutant["schema"][0] if draw(st.booleans()) else mutant
+        place = mutant.get("schema") if draw(st.booleans()) else mutant
+        if not isinstance(place, dict | list):
+            continue
         while True:
             keys = list(place) if isinstance(place, dict) else list(range(len(place)))
             if not keys:

@@ -38,7 +38,7 @@ from ingot.gate.split import split
         (b"[1,{]},2]", "after its array"),
         (b"[1,{]}", "after its array"),
     ],
-    ids=str,
+    ids=lambda value: repr(value)[:40],
 )
 def test_a_body_that_is_no_array_is_refused_with_what_it_is_instead(body: bytes, reason: str) -> None:
     with pytest.raises(PayloadBroken, match=reason):
@@ -57,7 +57,7 @@ def test_a_body_that_is_no_array_is_refused_with_what_it_is_instead(body: bytes,
         (b'[{"a":"\xff,"},"]",3]', [b'{"a":"\xff,"}', b'"]"', b"3"]),
         (b"[NaN,{)},Infinity]", [b"NaN", b"{)}", b"Infinity"]),
     ],
-    ids=str,
+    ids=lambda value: repr(value)[:40],
 )
 def test_one_malformed_record_does_not_cost_the_others(body: bytes, records: list[bytes]) -> None:
     assert split(body) == records
