@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -98,9 +99,34 @@ def write_object(store: ObjectStore, key: Callable[[str], str], lines: Iterable[
     return parts[0] if parts else None
 
 
-def write_rejects(store: ObjectStore, batch: Batch, refused: Iterable[Refusal]) -> Part | None:
-    """Put refused records into the quarantine: one JSON object each, with every violation."""
-    return write_object(store, batch.rejects_key, map(reject_line, refused))
+class RejectWriter:
+    """Collects the refused records of a batch for one object of the quarantine; what waits is compressed.
+
+    Attributes:
+        records: how many there are.
+        rules: how many violations of each rule they have.
+    """
+
+    def __init__(self, store: ObjectStore, batch: Batch) -> None:
+        self._writer = PartWriter(store, lambda _, sha256: batch.rejects_key(sha256), whole=True)
+        self._rules: Counter[str] = Counter()
+        self.records = 0
+
+    @property
+    def rules(self) -> dict[str, int]:
+        return dict(sorted(self._rules.items()))
+
+    def write(self, refused: Iterable[Refusal]) -> None:
+        """Add records: a line each, a JSON object with every violation."""
+        for refusal in refused:
+            self.records += 1
+            self._rules.update(violation.rule for violation in refusal.violations)
+            self._writer.write([_reject_line(refusal)])
+
+    def close(self) -> Part | None:
+        """Write the object; None, and no object, if nothing was refused."""
+        parts = self._writer.close()
+        return parts[0] if parts else None
 
 
 def read_lines(store: ObjectStore, part: Part) -> Iterator[bytes]:
@@ -132,12 +158,12 @@ def verify(stored: BinaryIO, part: Part) -> None:
 
 
 def read_reject_object(store: ObjectStore, key: str) -> list[dict[str, Any]]:
-    """The refused records of one object of the quarantine, as :func:`write_rejects` wrote them."""
+    """The refused records of one object of the quarantine, as :class:`RejectWriter` wrote them."""
     content = zstandard.ZstdDecompressor().stream_reader(store.get(key)).readall()
     return [msgspec.json.decode(line) for line in content.splitlines()]
 
 
-def reject_line(refusal: Refusal) -> bytes:
+def _reject_line(refusal: Refusal) -> bytes:
     """A refused record as it stands in the quarantine."""
     record: str | None
     try:

@@ -6,7 +6,6 @@ are then what is left of it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -132,8 +131,3 @@ def _look_at(bronze: ObjectStore, key: str, batch: Batch) -> QuarantineObject:
         rules=holder.reject_rules,
         resolved_by=resolver.id if resolved else None,
     )
-
-
-def count_rules(rejects: list[Refusal]) -> dict[str, int]:
-    """How many violations of each rule there are, by name."""
-    return dict(sorted(Counter(violation.rule for reject in rejects for violation in reject.violations).items()))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from ingot import __version__
 from ingot.attempt import Attempt
 from ingot.batch import Batch
-from ingot.bronze import PartWriter, write_object, write_rejects
+from ingot.bronze import PartWriter, RejectWriter, write_object
 from ingot.drift import observe
 from ingot.errors import DeleteRateExceeded, RejectRateExceeded
 from ingot.fetch import fetch
-from ingot.gate import Gate, Refusal
+from ingot.gate import Gate
 from ingot.known import Known
 from ingot.manifest import Manifest, Part, Request, commit, find_manifest
 from ingot.sequence import claim, find_head
@@ -69,7 +68,7 @@ def _extract(
     gate = Gate(stream.contract)
     known = Known(stream, head, bronze) if stream.continues else None
     writer = PartWriter(bronze, batch.data_key)
-    refused: list[Refusal] = []
+    rejects = RejectWriter(bronze, batch)
     requests: list[Request] = []
     sent = rejected = written = 0
     since = stream.since(known.watermark, source.start_date) if known and stream.cursor else None
@@ -83,7 +82,7 @@ def _extract(
             refusals = [refusal for refusal in refusals if known.is_new_refusal(refusal)]
         writer.write(lines)
         written += len(lines)
-        refused.extend(refusals)
+        rejects.write(refusals)
         requests.append(
             Request(
                 url=page.url,
@@ -96,9 +95,9 @@ def _extract(
             )
         )
     parts = writer.close()
-    rejects = write_rejects(bronze, batch, refused)
-    record.accepted, record.rejected = written, len(refused)
-    record.rejects_key = rejects.key if rejects else None
+    quarantined = rejects.close()
+    record.accepted, record.rejected = written, rejects.records
+    record.rejects_key = quarantined.key if quarantined else None
     _hold_to_reject_rate(batch, stream, sent, rejected)
     deletes = _write_deletes(bronze, batch, stream, known) if known and stream.mode == "snapshot" else None
     if head is not None:
@@ -113,14 +112,14 @@ def _extract(
         interval_end=batch.interval_end,
         as_of=as_of,
         accepted=written,
-        rejected=len(refused),
+        rejected=rejects.records,
         unchanged=sent - rejected - written,
-        rejected_again=rejected - len(refused),
+        rejected_again=rejected - rejects.records,
         deleted=deletes.records if deletes else 0,
         parts=parts,
-        rejects=rejects,
+        rejects=quarantined,
         deletes=deletes,
-        reject_rules=dict(sorted(Counter(v.rule for r in refused for v in r.violations).items())),
+        reject_rules=rejects.rules,
         requests=tuple(requests),
         contract_id=stream.contract.id,
         contract_version=stream.contract.version,

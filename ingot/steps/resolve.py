@@ -15,13 +15,13 @@ import msgspec
 
 from ingot import __version__
 from ingot.attempt import Attempt
-from ingot.bronze import PartWriter, write_rejects
+from ingot.bronze import PartWriter, RejectWriter
 from ingot.contract import Contract
 from ingot.contract.model import Property
 from ingot.errors import ConfigurationError
-from ingot.gate import Gate, Refusal
+from ingot.gate import Gate
 from ingot.manifest import Manifest, Resolution, commit, find_manifest
-from ingot.quarantine import batch_of, count_rules, read_rejects, resolving_batch
+from ingot.quarantine import batch_of, read_rejects, resolving_batch
 from ingot.storage import ObjectStore
 
 
@@ -82,29 +82,28 @@ def resolve(
         return _outcome(committed, already=True)
     gate = Gate(behind_the_gate(contract))
     writer = PartWriter(bronze, batch.data_key)
-    left: list[Refusal] = []
+    left = RejectWriter(bronze, batch)
     chosen = discarded = accepted = 0
     for reject in read_rejects(bronze, holder):
         refusal = reject.refusal
         if not reject.breaks(rule):
-            left.append(refusal)
+            left.write([refusal])
             continue
         chosen += 1
         if action == "discard":
             discarded += 1
         elif refusal.record is None:
-            left.append(refusal)  # its bytes were withheld: there is nothing to send through
+            left.write([refusal])  # its bytes were withheld: there is nothing to send through
         else:
             # One record a page: what is no JSON cannot reach over to its neighbour.
             verdict = gate.check(b"[" + refusal.record + b"]", [refusal.record])
             writer.write(verdict.accepted)
             accepted += len(verdict.accepted)
-            left.extend(replace(again, position=refusal.position) for again in verdict.refused)
-    record.accepted, record.rejected = accepted, len(left)
-    rules = count_rules(left)
+            left.write(replace(again, position=refusal.position) for again in verdict.refused)
+    record.accepted, record.rejected = accepted, left.records
     if not accepted and not discarded:
-        return Resolved(None, 0, 0, rules, len(left), already=False)
-    parts, rejects = writer.close(), write_rejects(bronze, batch, left)
+        return Resolved(None, 0, 0, left.rules, left.records, already=False)
+    parts, rejects = writer.close(), left.close()
     record.rejects_key = rejects.key if rejects else None
     now = datetime.now(UTC)
     manifest = Manifest(
@@ -117,10 +116,10 @@ def resolve(
         # As if they had passed at once: behind newer versions of their keys.
         as_of=holder.as_of,
         accepted=accepted,
-        rejected=len(left),
+        rejected=left.records,
         parts=parts,
         rejects=rejects,
-        reject_rules=rules,
+        reject_rules=left.rules,
         requests=(),
         contract_id=contract.id,
         contract_version=contract.version,

@@ -326,8 +326,11 @@ def test_all_refused_records_are_in_the_object_that_the_manifest_names(
 
     monkeypatch.setattr(bronze, "_PART_RECORDS", 10_000)
     refused = [Refusal(i, str(i), [Violation("$", "type", "x")], b"{}", None) for i in range(25_000)]
-    part = bronze.write_rejects(world.bronze, world.batch("carts"), refused)
+    writer = bronze.RejectWriter(world.bronze, world.batch("carts"))
+    writer.write(refused)
+    part = writer.close()
     assert part is not None
+    assert (writer.records, writer.rules) == (25_000, {"type": 25_000})
     assert len(read_reject_object(world.bronze, part.key)) == part.records == 25_000
 
 
