@@ -6,6 +6,7 @@ object in Secrets Manager) holds it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -198,6 +199,11 @@ class NextUrl(_Pagination, frozen=True, tag="next_url"):
 Pagination = PageNumber | Offset | NextCursor | LinkHeader | NextUrl
 
 
+def names_of(path: str) -> list[str]:
+    """The names on the way to a value: two of ``meta.next``, one of ``@odata\\.nextLink``, whose dot is escaped."""
+    return [name.replace("\\.", ".") for name in re.split(r"(?<!\\)\.", path)] if path else []
+
+
 def faults(
     *,
     auth: Auth | None,
@@ -214,8 +220,11 @@ def faults(
     taken = {getattr(pagination, "param", ""), auth.query if isinstance(auth, ApiKey) else ""} - {""}
     for name in taken.intersection(params):
         yield f"gives the parameter {name} twice", "take it out of params: auth or the pagination fills it in"
-    paths = ("next", "more", "total_pages", "total_records")
-    if not records and any(getattr(pagination, path, "") for path in paths):
+    paths = [getattr(pagination, name, "") for name in ("next", "more", "total_pages", "total_records")]
+    for path in (records, *paths):
+        if any(not re.fullmatch(r'[^\\"\x00-\x1f]+', name) for name in names_of(path)):
+            yield f"has a path {path!r} that leads nowhere", "write names with dots between them"
+    if not records and any(paths):
         yield (
             "has a pagination that is read from an answer's fields, and no records",
             "say where these are in an answer",

@@ -21,7 +21,7 @@ import httpx
 from ingot.batch import Batch
 from ingot.errors import ConfigurationError
 from ingot.fetch.auth import credentials
-from ingot.fetch.background import background
+from ingot.fetch.background import drawn
 from ingot.fetch.page import Page
 from ingot.fetch.pull import Pull
 from ingot.sources import Source
@@ -56,14 +56,7 @@ def fetch(source: Source, batch: Batch, query: Mapping[str, str], *, secret: str
         timeout=policy.timeout_seconds,
         recorded=_override(source) in os.environ,
     )
-    pages = Pull(stream, policy, url, auth=auth, mask=mask).pages()
-
-    async def following() -> Page | None:
-        return await anext(pages, None)
-
-    with background() as run:
-        while (page := run(following())) is not None:
-            yield page
+    yield from drawn(Pull(stream, policy, url, auth=auth, mask=mask).pages())
 
 
 def base_url(source: Source) -> str:

@@ -5,36 +5,61 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
+from queue import SimpleQueue
 
 
-@contextmanager
-def background() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
-    """Run coroutines in a thread of their own; what yet runs at the end is cancelled.
+class _End:
+    error: Exception | None = None
 
-    A caller that dies with the block open does not keep the process from ending.
+
+def drawn[T](items: AsyncGenerator[T, None]) -> Iterator[T]:
+    """What an async generator yields, from a thread of its own.
+
+    It is asked for the next item when the caller asks for it, and closed when the caller is done. A caller that dies
+    in between does not keep the process from ending.
     """
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=_serve, args=(loop,), name="ingot-fetch", daemon=True)
+    wanted = asyncio.Semaphore(0)
+    handed: SimpleQueue[T | _End] = SimpleQueue()
+
+    async def hand_over() -> None:
+        end = _End()
+        try:
+            async with aclosing(items):
+                await wanted.acquire()
+                async for item in items:
+                    handed.put(item)
+                    await wanted.acquire()
+        except Exception as error:
+            end.error = error
+        finally:
+            handed.put(end)
+
+    task = loop.create_task(hand_over())
+
+    def serve() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.get_loop().run_until_complete(asyncio.wait([task]))  # and at its end all there is is closed
 
     def stop() -> None:
-        if thread.is_alive():
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+        with suppress(RuntimeError):  # the loop is closed: it had come to its end
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
 
+    thread = threading.Thread(target=serve, name="ingot-fetch", daemon=True)
     thread.start()
     atexit.register(stop)
     try:
-        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+        while True:
+            loop.call_soon_threadsafe(wanted.release)
+            item = handed.get()
+            if isinstance(item, _End):
+                break
+            yield item
     finally:
         stop()
         atexit.unregister(stop)
-
-
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:  # at its end it cancels and closes all there is
-        runner.get_loop().run_forever()
+    if item.error is not None:
+        raise item.error

@@ -1,7 +1,4 @@
-"""Where records, cursors and totals sit in an answer: dotted paths such as ``data.items``.
-
-A dot that belongs to a name is written ``\\.`` (``@odata\\.nextLink``).
-"""
+"""Where records, cursors and totals sit in an answer: dotted paths such as ``data.items``."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ingot.errors import PayloadBroken
+from ingot.request import names_of
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
 _ABSENT = msgspec.Raw()
@@ -20,7 +18,7 @@ class Records:
     """Where the array of records is: ``""`` if the answer itself is the array."""
 
     def __init__(self, path: str) -> None:
-        self._path, self._names = path, _names(path)
+        self._path, self._names = path, names_of(path)
         type_: Any = msgspec.Raw
         for name in reversed(self._names):
             type_ = msgspec.defstruct("Level", [("value", type_)], rename={"value": name})
@@ -61,7 +59,7 @@ class Field:
     """One value of an answer, which may be missing."""
 
     def __init__(self, path: str) -> None:
-        self.path, self._names = path, _names(path)
+        self.path, self._names = path, names_of(path)
         *outer, last = self._names
         type_: Any = msgspec.defstruct("Leaf", [("value", msgspec.Raw, _ABSENT)], rename={"value": last})
         for name in reversed(outer):
@@ -115,10 +113,6 @@ class Field:
 _LOOK = "ask the source by hand; if it changed its shape, change pagination in source.yaml"
 
 
-def _names(path: str) -> list[str]:
-    return [name.replace("\\.", ".") for name in re.split(r"(?<!\\)\.", path)] if path else []
-
-
 def _array_at(names: list[str], body: bytes) -> tuple[int, int] | None:
     """From where to where an array stands in a text of which only the brackets can be trusted."""
     above: list[str | None] = []  # by open bracket, the name that it stands under
@@ -140,7 +134,14 @@ def _array_at(names: list[str], body: bytes) -> tuple[int, int] | None:
         elif symbol == b",":
             name = None
         elif symbol == b":":
-            name = text[1:-1].decode("utf-8", "replace")
+            name = _spelt(text)
         else:
             text = symbol
     return None
+
+
+def _spelt(text: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(text, type=str)
+    except ValueError:
+        return None

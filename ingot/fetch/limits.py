@@ -39,7 +39,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     A date is held against the source's own clock where it tells it: ours may be wrong.
     """
     text = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     until = _date(text)
     if until is None:

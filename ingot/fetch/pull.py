@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from itertools import islice
+from typing import Any
 
 import httpx
 import stamina
@@ -40,12 +42,13 @@ class Pull:
         self._pager = pager(stream.pagination)
         self._limit = RateLimit(policy.requests_per_second)
         self._confidential = auth is not None or bool(stream.headers)
+        self._connecting = _Connecting()
+        self._tasks: dict[httpx.URL, asyncio.Task[Answer]] = {}
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncGenerator[Page, None]:
         """The pages, in order. While one is in work, up to ``concurrency`` of those behind it are on their way."""
         self._deadline = asyncio.get_running_loop().time() + self._policy.deadline_seconds
         headers = {"User-Agent": f"ingot/{__version__}", "Accept": "application/json", **self._stream.headers}
-        tasks: dict[httpx.URL, asyncio.Task[Answer]] = {}
         async with httpx.AsyncClient(
             timeout=self._policy.timeout_seconds,
             headers=headers,
@@ -54,60 +57,71 @@ class Pull:
             event_hooks={"request": [self._before]},
         ) as self._client:
             try:
-                async for page in self._walk(tasks):
+                async for page in self._walk():
                     yield page
             finally:
-                await _cancel(tasks.values())
+                await self._steer([])
 
-    async def _walk(self, tasks: dict[httpx.URL, asyncio.Task[Answer]]) -> AsyncIterator[Page]:
-        url = self._pager.first(self._url)
-        tasks[url] = asyncio.create_task(self._ask(url))
+    async def _walk(self) -> AsyncGenerator[Page, None]:
         read: set[httpx.URL] = set()
-        before = b""
-        while True:
-            answer = await tasks.pop(url)
-            self._hold_to_new(len(read), answer.page, before)
-            before = answer.page.body
+        body = b""
+        following = [self._pager.first(self._url)]
+        await self._steer(following)
+        while following:
+            url = following[0]
+            await asyncio.wait([self._tasks[url]])
+            answer = self._tasks.pop(url).result()
+            self._hold_to_new(answer.page, body)
+            body = answer.page.body
             read.add(url)
             following = list(islice(self._pager.ahead(url, answer), self._policy.concurrency))
-            if following:
-                self._hold_to_bounds(following[0], read)
-            # What was guessed wrong is dropped, what was guessed right goes on: the way is that of one page at a time.
-            dropped = [tasks.pop(guess) for guess in list(tasks) if guess not in following]
-            for ahead in following:
-                if ahead not in tasks:
-                    tasks[ahead] = asyncio.create_task(self._ask(ahead))
-            await _cancel(dropped)
+            self._hold_to_bounds(following[:1], read)
+            await self._steer(following)
             yield answer.page
-            if not following:
-                return
-            url = following[0]
 
-    def _hold_to_new(self, read: int, page: Page, before: bytes) -> None:
-        if read and page.records and page.body == before:
+    async def _steer(self, following: list[httpx.URL]) -> None:
+        """Ask for these pages and no others: what was guessed right goes on, and the rest is dropped.
+
+        So the way is that of one page after the other, however many are asked for at once.
+        """
+        dropped = [self._tasks.pop(url) for url in self._tasks.keys() - set(following)]
+        for url in following:
+            if url not in self._tasks:
+                self._tasks[url] = asyncio.create_task(self._ask(url))
+        if dropped:
+            await self._connecting.over()
+            for task in dropped:
+                task.cancel()
+            await asyncio.gather(*dropped, return_exceptions=True)
+
+    def _hold_to_new(self, page: Page, before: bytes) -> None:
+        if page.records and page.body == before:
             raise PayloadBroken(
                 f"{page.url} holds the same records as the page before it.",
                 url=page.url,
                 hint="see that the source knows the parameter in source.yaml's pagination",
             )
 
-    def _hold_to_bounds(self, url: httpx.URL, read: set[httpx.URL]) -> None:
-        shown = self._mask(url)
-        if url in read:
-            raise PayloadBroken(f"The source's pages go round in a circle: {shown} comes again.", url=shown, hint=AGAIN)
-        if _origin(url) != _origin(self._url):
-            raise SourceRefused(
-                f"The next page is said to be at another place: {shown}.",
-                url=shown,
-                hint="credentials go to the source only; if it moved, change base_url in source.yaml",
-            )
+    def _hold_to_bounds(self, following: list[httpx.URL], read: set[httpx.URL]) -> None:
         how = self._stream.pagination
-        if how is not None and len(read) >= how.max_pages:
-            raise ConfigurationError(
-                f"There are more than {how.max_pages} pages.",
-                stream=self._stream.name,
-                hint="take a shorter interval or larger pages, or raise max_pages in source.yaml's pagination",
-            )
+        for url in following:
+            shown = self._mask(url)
+            if url in read:
+                raise PayloadBroken(
+                    f"The source's pages go round in a circle: {shown} comes again.", url=shown, hint=AGAIN
+                )
+            if _origin(url) != _origin(self._url):
+                raise SourceRefused(
+                    f"The next page is said to be at another place: {shown}.",
+                    url=shown,
+                    hint="credentials go to the source only; if it moved, change base_url in source.yaml",
+                )
+            if how is not None and len(read) >= how.max_pages:
+                raise ConfigurationError(
+                    f"There are more than {how.max_pages} pages.",
+                    stream=self._stream.name,
+                    hint="take a shorter interval or larger pages, or raise max_pages in source.yaml's pagination",
+                )
 
     async def _ask(self, url: httpx.URL) -> Answer:
         """One page, however often it takes."""
@@ -146,9 +160,10 @@ class Pull:
         return again
 
     async def _once(self, url: httpx.URL, shown: str, tries: int) -> Answer:
+        extensions = {"trace": self._connecting.trace}
         try:
             with translated(shown):
-                async with self._client.stream("GET", url) as response:
+                async with self._client.stream("GET", url, extensions=extensions) as response:
                     check(response, shown, hint=self._refusal(response.status_code))
                     body = await response.aread()
             array, envelope = self._records.cut(body)
@@ -161,7 +176,7 @@ class Pull:
                 self._limit.hold(min(error.retry_after, self._left()))
                 if error.retry_after > self._left():
                     error.message = (
-                        f"{error.message[:-1]} and asks to wait {error.retry_after:g} s, beyond the deadline."
+                        f"{error.message[:-1]} and asks to wait {error.retry_after:.0f} s, beyond the deadline."
                     )
             raise
         page = Page(shown, response.status_code, round(response.elapsed.total_seconds(), 4), tries, array, records)
@@ -193,9 +208,32 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
-async def _cancel(tasks: Iterable[asyncio.Task[Answer]]) -> None:
-    """End tasks whose answers nobody wants, and forget their errors."""
-    wanted = list(tasks)
-    for task in wanted:
-        task.cancel()
-    await asyncio.gather(*wanted, return_exceptions=True)
+class _Connecting:
+    """The connections that are being made.
+
+    httpx leaves a connection open whose making is cancelled: who cancels a request waits for them.
+    """
+
+    _PATIENCE = 1.0  # seconds: what takes longer is not there yet, and nothing to leave open
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+
+    async def trace(self, event: str, _: Any) -> None:
+        """httpx's extension of that name: called at every event of a request."""
+        _, _, step = event.partition(".")
+        if step in ("connect_tcp.started", "start_tls.started"):
+            self._count += 1
+            self._none.clear()
+        elif step.startswith(("connect_tcp.", "start_tls.")):
+            self._count -= 1
+            self._none.set()
+
+    async def over(self) -> None:
+        """Wait until there is none, for a moment at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._PATIENCE):
+                while self._count:
+                    self._none.clear()
+                    await self._none.wait()

@@ -14,8 +14,10 @@ from typing import Any, TextIO
 from .edits import Edit, EditFailed, edited
 from .fakestore import BadArgument, Fakestore
 from .faults import BadFault, Fault, FaultBook
+from .guards import Guards
 from .journal import Journal
 from .messages import Reply, Request
+from .paging import Paging
 from .recordings import Recordings, UnknownRecording
 from .synthetic_api import SyntheticApi
 
@@ -29,6 +31,7 @@ class Delivery:
     cut_off: int | None = None
     hang: bool = False
     reset: bool = False
+    trickle: float = 0.0
 
     @property
     def answers(self) -> bool:
@@ -42,6 +45,7 @@ class Application:
     def __init__(self, recordings: Recordings, *, log: TextIO | None = None, cache_bytes: int = 0) -> None:
         self._recordings = recordings
         self._synthetic = SyntheticApi(recordings, cache_bytes)
+        self.guards = Guards()
         self.faults = FaultBook()
         self.journal = Journal(log)
 
@@ -77,8 +81,9 @@ class Application:
         if ending and ending.stands_in:
             reply = ending.reply()
         else:
-            reply = self._answer(request, [fault.replace_with for fault in faults if fault.replace_with])
-            reply = _edited(reply, [edit for fault in faults for edit in fault.edits]).conditional(request)
+            stand_ins = [fault.replace_with for fault in faults if fault.replace_with]
+            reply = self._guarded(request, stand_ins, [edit for fault in faults for edit in fault.edits])
+            reply = reply.conditional(request)
         for fault in faults:
             reply = reply.with_headers(fault.headers) if fault.headers else reply
         return Delivery(
@@ -87,17 +92,35 @@ class Application:
             cut_off=ending.cut_off if ending else None,
             hang=bool(ending and ending.hang),
             reset=bool(ending and ending.reset),
+            trickle=max((fault.trickle for fault in faults), default=0.0),
         )
 
-    def _answer(self, request: Request, stand_ins: list[str]) -> Reply:
+    def _guarded(self, request: Request, stand_ins: list[str], edits: list[Edit]) -> Reply:
+        token = self.guards.token(request)
+        if token is not None:
+            return token
         if request.method not in ("GET", "HEAD"):
             return Reply.html(405, f"{request.method} is not recorded").with_headers({"Allow": "GET, HEAD"})
-        store = Fakestore(self._recordings, stand_ins)
+        admitted = self.guards.admit(request)
+        if isinstance(admitted, Reply):
+            return admitted
         try:
-            reply = store.answer(request) or self._synthetic.answer(request)
+            reply = self._answer(request, admitted, Fakestore(self._recordings, stand_ins), edits)
         except BadArgument as error:
             return Reply.json({"error": str(error)}, 400)
         return reply or Reply.html(404, f"Cannot {request.method} {escape(request.path)}")
+
+    def _answer(self, outer: Request, request: Request, store: Fakestore, edits: list[Edit]) -> Reply | None:
+        """The reply behind the guards, in pages where the path asks for some; None where there is no such path."""
+        paging = Paging.of(outer, request)
+        if paging is None:
+            reply = store.answer(request) or self._synthetic.answer(request)
+            return reply and _edited(reply, edits)
+        listing = store.listing(paging.inner) or self._synthetic.listing(paging.inner)
+        if listing is None:
+            return None
+        page = _edited(paging.of_list(listing), edits)
+        return paging.wrapped(page.body, listing.size) if page.status == 200 else page
 
     def _control(self, request: Request) -> Reply:
         match request.method, request.path.removeprefix("/_control/"):
@@ -118,7 +141,12 @@ class Application:
             case "DELETE", "requests":
                 self.journal.clear()
                 return Reply(204)
-        return Reply.json({"error": "Take GET health, POST/GET/DELETE faults or GET/DELETE requests."}, 404)
+            case "DELETE", "tokens":
+                self.guards.expire_tokens()
+                return Reply(204)
+        return Reply.json(
+            {"error": "Take GET health, POST/GET/DELETE faults, GET/DELETE requests or DELETE tokens."}, 404
+        )
 
     def _told(self, body: bytes) -> Reply:
         try:

@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from .messages import Reply, Request
+from .messages import Listing, Reply, Request
 from .recordings import Record, Recordings, stream_of
 
 STREAMS = ("products", "users", "carts")
@@ -72,22 +72,40 @@ class Fakestore:
         Raises:
             BadArgument: for a date that is none.
         """
+        records = self._list(request)
+        if records is not None:
+            return Reply.json(records)
+        match request.path.split("/")[1:]:
+            case ["products", "categories"]:
+                return Reply.json(sorted({product["category"] for product in self._records["products"]}))
+            case ["products" | "users" | "carts" as stream, key]:
+                return Reply.json(next((r for r in self._records[stream] if str(r["id"]) == key), None))
+        return None
+
+    def listing(self, request: Request) -> Listing | None:
+        """A list that is had in parts; None where the API has no such list.
+
+        Raises:
+            BadArgument: for a date that is none.
+        """
+        records = self._list(request)
+        if records is None:
+            return None
+        return Listing(size=len(records), part=lambda start, stop: Reply.json(records[start:stop]))
+
+    def _list(self, request: Request) -> list[Record] | None:
         arguments = request.arguments
         match request.path.split("/")[1:]:
             case ["products" | "users" as stream]:
-                return Reply.json(_listed(self._records[stream], arguments))
+                return _listed(self._records[stream], arguments)
             case ["carts"]:
-                return Reply.json(_listed(_dated(self._records["carts"], arguments), arguments))
-            case ["products", "categories"]:
-                return Reply.json(sorted({product["category"] for product in self._records["products"]}))
+                return _listed(_dated(self._records["carts"], arguments), arguments)
             case ["products", "category", name]:
                 found = [product for product in self._records["products"] if product["category"] == name]
-                return Reply.json(_listed(found, arguments))
+                return _listed(found, arguments)
             case ["carts", "user", user]:
                 carts = _dated(self._records["carts"], arguments)
-                return Reply.json([cart for cart in carts if str(cart["userId"]) == user])
-            case ["products" | "users" | "carts" as stream, key]:
-                return Reply.json(next((r for r in self._records[stream] if str(r["id"]) == key), None))
+                return [cart for cart in carts if str(cart["userId"]) == user]
         return None
 
 

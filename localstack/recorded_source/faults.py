@@ -38,6 +38,7 @@ class Fault:
         hang: Nothing more is sent, after ``cut_off`` bytes or before the status line; the connection stays
             open.
         reset: The connection is reset (RST) with no reply.
+        trickle: The reply comes byte by byte, status line included, with so many seconds between two.
         replace_with: A recording that stands in for its stream, for example ``products_2025``.
         edits: Changes to the reply's records: see ``recorded_source.edits``.
         told: The JSON form that the rule was made from.
@@ -55,6 +56,7 @@ class Fault:
     cut_off: int | None = None
     hang: bool = False
     reset: bool = False
+    trickle: float = 0.0
     replace_with: str | None = None
     edits: tuple[Edit, ...] = ()
     told: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -79,15 +81,17 @@ class Fault:
             value = getattr(self, name)
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
                 raise BadFault(f"{name}={value!r} should be {' or '.join(kind.__name__ for kind in kinds)}.")
-        if min(self.after, self.times or 0, self.latency, self.cut_off or 0) < 0:
-            raise BadFault("after, times, latency and cut_off cannot be negative.")
+        if min(self.after, self.times or 0, self.latency, self.trickle, self.cut_off or 0) < 0:
+            raise BadFault("after, times, latency, trickle and cut_off cannot be negative.")
         if self.status is not None and not 200 <= self.status <= 599:
             raise BadFault(f"status={self.status} is no status of a final reply: take 200 to 599.")
         if self.stands_in and (self.edits or self.replace_with):
             raise BadFault("A rule changes the source's reply or sends another in its place (status, body): not both.")
-        if not (self.latency or self.headers or self.edits or self.replace_with or self.ends_the_search):
-            raise BadFault("The rule does nothing: say status, body, latency, headers, cut_off, hang, reset, "
-                           f"replace_with, {', '.join(KINDS)}.")  # fmt: skip
+        if not (
+            self.latency or self.trickle or self.headers or self.edits or self.replace_with or self.ends_the_search
+        ):
+            raise BadFault("The rule does nothing: say status, body, latency, trickle, headers, cut_off, hang, "
+                           f"reset, replace_with, {', '.join(KINDS)}.")  # fmt: skip
 
     @property
     def stands_in(self) -> bool:
@@ -122,7 +126,7 @@ class Fault:
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "path": (str,), "method": (str,), "query": (Mapping,), "headers": (Mapping,), "after": (int,),
-    "times": (int, type(None)), "latency": (int, float), "status": (int, type(None)),
+    "times": (int, type(None)), "latency": (int, float), "trickle": (int, float), "status": (int, type(None)),
     "cut_off": (int, type(None)), "hang": (bool,), "reset": (bool,), "replace_with": (str, type(None)),
 }  # fmt: skip
 

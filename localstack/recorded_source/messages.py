@@ -1,10 +1,10 @@
-"""What the server's parts hand each other: a request as it came, a reply as it will go."""
+"""What the server's parts hand each other: a request as it came, a reply as it will go, a list in parts."""
 
 from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from http import HTTPStatus
@@ -92,3 +92,11 @@ class Reply:
         if request.headers.get("if-none-match") == self.etag:
             return Reply(HTTPStatus.NOT_MODIFIED, b"", {"ETag": self.etag})
         return self.with_headers({"ETag": self.etag})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A list that can be had in parts: its length, and the JSON array of its records from one up to another."""
+
+    size: int
+    part: Callable[[int, int], Reply]

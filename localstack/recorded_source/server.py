@@ -96,13 +96,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         if delivery.answers:
-            self._send_reply(delivery.reply, delivery.cut_off)
+            self._send_reply(delivery.reply, delivery.cut_off, delivery.trickle)
         if delivery.hang:
             self._hang()
         if delivery.hang or delivery.cut_off is not None:
             self.close_connection = True
 
-    def _send_reply(self, reply: Reply, cut_off: int | None) -> None:
+    def _send_reply(self, reply: Reply, cut_off: int | None, trickle: float) -> None:
         bodiless = reply.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
         phrase = HTTPStatus(reply.status).phrase if reply.status in set(HTTPStatus) else ""
         headers = {"Date": self.date_time_string(), **reply.headers}
@@ -116,11 +116,20 @@ class _Handler(BaseHTTPRequestHandler):
         body = b"" if bodiless or self.command == "HEAD" else reply.body
         if cut_off is not None:
             body = body[: min(cut_off, len(body) - 1)]
-        if len(body) <= _ONE_SEND:
+        if trickle:
+            self._trickle(head + body, trickle)
+        elif len(body) <= _ONE_SEND:
             self.wfile.write(head + body)
         else:
             self.wfile.write(head)
             self.wfile.write(body)
+
+    def _trickle(self, reply: bytes, pause: float) -> None:
+        for byte in reply:
+            self.wfile.write(bytes([byte]))
+            if self.server.closing.wait(pause):
+                self.close_connection = True
+                return
 
     def _hang(self) -> None:
         """Send nothing until the client goes away or the server closes."""

@@ -73,6 +73,15 @@ class RecordedSource:
         """Forget all rules."""
         self._application.faults.clear()
 
+    @property
+    def tokens(self) -> list[str]:
+        """The OAuth tokens given out that were not ended."""
+        return self._application.guards.tokens
+
+    def expire_tokens(self) -> None:
+        """End every OAuth token given out so far."""
+        self._application.guards.expire_tokens()
+
     def forget_requests(self) -> None:
         self._application.journal.clear()
 

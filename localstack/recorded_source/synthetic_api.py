@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 
 from .fakestore import STREAMS, BadArgument, instant, number
-from .messages import Reply, Request
+from .messages import Listing, Reply, Request
 from .recordings import Recordings
 from .synthetic import SyntheticStore
 
@@ -71,12 +71,32 @@ class SyntheticApi:
         Raises:
             BadArgument: for a page or a date that is none.
         """
+        store, rest = self._asked(request)
+        return None if store is None else self._answer(store, rest, request)
+
+    def listing(self, request: Request) -> Listing | None:
+        """A list that is had in parts; None where there is no such list.
+
+        Raises:
+            BadArgument: for a date that is none.
+        """
+        store, rest = self._asked(request)
+        if store is None or len(rest) != 1 or rest[0] not in STREAMS:
+            return None
+        ids = _page(_window(store, rest[0], request), request)
+        return Listing(size=len(ids), part=lambda start, stop: self._list(store, rest[0], ids[start:stop]))
+
+    def _asked(self, request: Request) -> tuple[SyntheticStore | None, list[str]]:
         match request.path.split("/")[1:]:
             case ["synthetic", seed, orders, *rest] if seed.isdecimal() and orders.isdecimal():
                 if not 0 < int(orders) <= MAX_ORDERS:
                     raise BadArgument(f"A synthetic store has 1 to {MAX_ORDERS} orders, not {orders}.")
-                return self._answer(self._store(int(seed), int(orders)), rest, request)
-        return None
+                return self._store(int(seed), int(orders)), rest
+        return None, []
+
+    def _list(self, store: SyntheticStore, stream: str, ids: range) -> Reply:
+        key = (store.seed, store.orders, stream, ids)
+        return self._pages.get(key, lambda: _rendered(store, stream, ids))
 
     def _answer(self, store: SyntheticStore, rest: list[str], request: Request) -> Reply | None:
         match rest:
@@ -85,9 +105,7 @@ class SyntheticApi:
                 key: Hashable = (store.seed, store.orders, "totals", window)
                 return self._pages.get(key, lambda: Reply.json(store.totals(window).as_json()))
             case [stream] if stream in STREAMS:
-                ids = _page(_window(store, stream, request), request)
-                key = (store.seed, store.orders, stream, ids)
-                return self._pages.get(key, lambda: _rendered(store, stream, ids))
+                return self._list(store, stream, _page(_window(store, stream, request), request))
             case [stream, key] if stream in STREAMS:
                 found = key.isdecimal() and int(key) in store.ids(stream)
                 ids = range(int(key), int(key) + 1) if found else range(0)
