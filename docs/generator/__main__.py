@@ -13,23 +13,28 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pages(root: Path) -> dict[Path, str]:
-    """Every generated reference and its content."""
+    """Every generated reference of a checkout and its content."""
     folder = root / "docs" / "reference"
-    return {folder / "cli.md": cli_page(), folder / "settings.md": settings_page(root)}
+    return {folder / "cli.md": cli_page(), folder / "settings.md": settings_page()}
+
+
+def stale(root: Path) -> dict[Path, str]:
+    """Those that are missing or differ, and what they should be."""
+    return {f: text for f, text in pages(root).items() if not f.is_file() or f.read_text(encoding="utf-8") != text}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.generator", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a page is stale")
     check = parser.parse_args().check
-    stale = {f: text for f, text in pages(ROOT).items() if not f.is_file() or f.read_text(encoding="utf-8") != text}
-    for file, text in stale.items():
+    found = stale(ROOT)
+    for file, text in found.items():
         if check:
             print(f"{file.relative_to(ROOT)} is not what the code says. Run: make docs", file=sys.stderr)
         else:
             file.write_text(text, encoding="utf-8")
             print(f"wrote {file.relative_to(ROOT)}")
-    return 1 if check and stale else 0
+    return 1 if check and found else 0
 
 
 if __name__ == "__main__":

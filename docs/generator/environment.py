@@ -40,6 +40,8 @@ _KINDS = {".py", ".sh", ".sql", ".yml", ".yaml"}
 _OURS = re.compile(r"\bINGOT_(?:[A-Z0-9_]*[A-Z0-9])?_?(?![A-Z*])")
 _READ = re.compile(r"os\.environ(?:\.get\(|\[|\.pop\()\s*f?[\"']([A-Z][A-Z0-9_]+)|env_var\(\s*['\"]([A-Z][A-Z0-9_]+)")
 
+_OTHERS = re.compile(r"AWS_|MOTO_|PATH$")
+
 
 def used(root: Path) -> set[str]:
     """The variables that the code names; one that ends in an underscore goes on with something else."""
@@ -53,7 +55,7 @@ def is_documented(name: str) -> bool:
 
 def _names(text: str) -> Iterator[str]:
     yield from (name for name in _OURS.findall(text) if name != "INGOT_")
-    yield from (name for pair in _READ.findall(text) for name in pair if name and not name.startswith("AWS_"))
+    yield from (name for pair in _READ.findall(text) for name in pair if name and not _OTHERS.match(name))
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from docs.generator.environment import VARIABLES
 from docs.generator.structs import Struct, fields, sections, summary
 from infra.settings import Settings
@@ -22,7 +20,7 @@ CUSTOM_PROPERTIES = {
 _AWS = "`AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and the others are boto3's own."
 
 
-def settings_page(root: Path) -> str:
+def settings_page() -> str:
     """The page, in Markdown."""
     custom = ((f"`{name}`", *said) for name, said in CUSTOM_PROPERTIES.items())
     variables = ((f"`{name}`", *said) for name, said in VARIABLES.items())

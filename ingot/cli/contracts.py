@@ -35,20 +35,24 @@ def compile_contracts(
     dbt: Annotated[Path, typer.Option(help="The dbt project.")] = Path("dbt"),
     docs: Annotated[Path, typer.Option(help="The folder of the documentation.")] = Path("docs"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file is stale.")] = False,
+    json: Json = False,
 ) -> None:
     """Write what is generated from the contracts: dbt's sources and staging models, and the contracts' pages.
 
     Example: ingot contract compile --check
     """
+    from ingot.cli.output import show_json
     from ingot.contract.generated import stale, write
 
-    if check:
-        files = stale(sources, dbt, docs)
-        for file in files:
+    files = (stale if check else write)(sources, dbt, docs)
+    if json:
+        show_json({"stale" if check else "wrote": [str(file) for file in files]})
+    for file in () if json else files:
+        if check:
             typer.echo(f"{file} is not what the contracts say. Run: ingot contract compile", err=True)
-        raise typer.Exit(1 if files else 0)
-    for file in write(sources, dbt, docs):
-        typer.echo(f"wrote {file}")
+        else:
+            typer.echo(f"wrote {file}")
+    raise typer.Exit(1 if check and files else 0)
 
 
 @contract.command("check")

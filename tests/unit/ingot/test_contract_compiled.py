@@ -271,7 +271,15 @@ def test_a_stale_page_and_a_leftover_are_found_and_mended(tmp_path: Path) -> Non
     assert [page.name for page in pages] == ["README.md", *sorted(f"{s.name}.{t.name}.md" for s, t in STREAMS)]
     pages[1].write_text("old")
     (pages[0].parent / "fakestore.gone.md").write_text("gone")
+    folders = [str(ROOT / "sources"), "--dbt", str(tmp_path / "dbt"), "--docs", str(tmp_path / "docs")]
+    check = CliRunner().invoke(app, ["contract", "compile", "--check", "--json", "--sources", *folders])
+    assert (check.exit_code, [Path(f).name for f in json.loads(check.output)["stale"]]) == (
+        1,
+        [pages[1].name, "fakestore.gone.md"],
+    )
     touched = stale(ROOT / "sources", tmp_path / "dbt", tmp_path / "docs")
     assert [file.name for file in touched] == [pages[1].name, "fakestore.gone.md"]
-    assert write(ROOT / "sources", tmp_path / "dbt", tmp_path / "docs") == touched
+    done = CliRunner().invoke(app, ["contract", "compile", "--sources", *folders])
+    assert (done.exit_code, done.output.count("wrote")) == (0, 2)
     assert stale(ROOT / "sources", tmp_path / "dbt", tmp_path / "docs") == []
+    assert CliRunner().invoke(app, ["contract", "compile", "--check", "--sources", *folders]).exit_code == 0
