@@ -68,6 +68,8 @@ def stands(drift: Drift, contract: Contract) -> bool:
     _, prop = locate(contract, drift.path)
     if prop is None or drift.kind == "new":
         return prop is None and drift.kind == "new"
+    if drift.kind == "missing" and prop.sparse:
+        return False
     return _described(prop, required=drift.kind == "missing") == drift.old
 
 

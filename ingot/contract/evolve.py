@@ -28,7 +28,6 @@ from ingot.drift import WITHHELD, classification
 from ingot.errors import ConfigurationError
 from ingot.manifest import Drift
 
-_COLUMN = re.compile(r"[a-z_][a-z0-9_]{0,62}")  # what every warehouse takes without being asked twice
 _OPTIONS = {  # which of a field's options still mean something when its type changes
     ("integer", "number"): ("minimum", "maximum"),
     ("number", "integer"): ("minimum", "maximum"),
@@ -93,7 +92,7 @@ def propose(
             _hold_fast(contract, one, fixed)
             done = _apply(editor, contract, one, shapes[one.path], batch_id)
             edited = editor.text
-            _must_have_columns(load_contract(edited, origin=origin))
+            load_contract(edited, origin=origin)
         except NotEnforceable as error:
             unchanged.append((one.path, str(error)))
         except ConfigurationError as error:
@@ -129,17 +128,23 @@ def _apply(editor: _Editor, contract: Contract, drift: Drift, shape: Shape, batc
     if prop is None:
         raise NotEnforceable("the contract no longer knows it")
     if drift.kind == "missing":
-        if not prop.required:
-            raise NotEnforceable(
-                "it may be missing already; if the source no longer sends it, remove it and raise the major version"
-            )
-        editor.set(steps, {"required": False})
-        return "required → optional"
+        return _let_go(editor, steps, prop, shape)
     definition = _widened(prop, shape)
     editor.retype(steps, definition, prop)
     if "null" in shape.kinds and prop.required:
         editor.set(steps, {"required": False})
     return f"{drift.old} → {_summary(definition)}"
+
+
+def _let_go(editor: _Editor, steps: Steps, prop: Property, shape: Shape) -> str:
+    """A field that may be missing, and may be so from whole batches if this one has it nowhere."""
+    sparse = not shape.kinds - {"null"}
+    if prop.required:
+        editor.set(steps, {"required": False})
+    if sparse:
+        editor.append(steps, "customProperties", {"property": "sparse", "value": True})
+    told = "required → optional" if prop.required else "optional"
+    return f"{told}, and whole batches may lack it" if sparse else told
 
 
 def _widened(prop: Property, shape: Shape) -> dict[str, Any]:
@@ -156,12 +161,6 @@ def _widened(prop: Property, shape: Shape) -> dict[str, Any]:
     if (definition["logicalType"], definition["physicalType"]) == (prop.logical_type, prop.physical_type):
         raise NotEnforceable("its values have the contract's type in another spelling")
     return definition
-
-
-def _must_have_columns(contract: Contract) -> None:
-    for column in contract.columns:
-        if not _COLUMN.fullmatch(column.name):
-            raise NotEnforceable(f"it would become the column {column.name!r}; add it by hand with a physicalName")
 
 
 def _described(definition: dict[str, Any], description: str, kept: str) -> dict[str, Any]:
@@ -227,10 +226,14 @@ class _Editor:
 
     def add(self, steps: Steps, definition: dict[str, Any]) -> None:
         """Append a property to the object that it stands in."""
-        node = self._node(steps[:-1])
-        comment = _take_comment(node["properties"])
-        node["properties"].append(_yaml_value(definition))
-        _put_comment(node["properties"], comment)
+        self.append(steps[:-1], "properties", definition)
+
+    def append(self, steps: Steps, name: str, value: dict[str, Any]) -> None:
+        """Append to a list of a property."""
+        node = self._node(steps)
+        comment = _take_comment(node)
+        node.setdefault(name, CommentedSeq()).append(_yaml_value(value))
+        _put_comment(node, comment)
 
     def set(self, steps: Steps, values: dict[str, Any]) -> None:
         """Give keys of a property other values."""

@@ -46,6 +46,11 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
     max_items: int | None = None
 
 
+class _Custom(msgspec.Struct, frozen=True):
+    property: str
+    value: Any
+
+
 class Property(msgspec.Struct, frozen=True, rename="camel"):
     """One ODCS property as written in the file.
 
@@ -62,6 +67,7 @@ class Property(msgspec.Struct, frozen=True, rename="camel"):
         logical_type_options: what its values must be.
         properties: the fields of an object.
         items: the elements of an array.
+        custom_properties: ``sparse: true`` says that whole batches may lack an optional field: that is no drift.
     """
 
     name: str
@@ -75,16 +81,17 @@ class Property(msgspec.Struct, frozen=True, rename="camel"):
     logical_type_options: Options = Options()
     properties: tuple[Property, ...] = ()
     items: Property | None = None
+    custom_properties: tuple[_Custom, ...] = ()
+
+    @property
+    def sparse(self) -> bool:
+        """Whether whole batches may lack it without a word."""
+        return any(custom.property == "sparse" and custom.value is True for custom in self.custom_properties)
 
     @property
     def open_properties(self) -> tuple[Property, ...]:
         """Its fields without the secret ones: what there is behind the gate."""
         return tuple(p for p in self.properties if p.classification != "secret")
-
-
-class _Custom(msgspec.Struct, frozen=True):
-    property: str
-    value: Any
 
 
 class _Schema(msgspec.Struct, frozen=True, rename="camel"):

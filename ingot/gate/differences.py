@@ -136,7 +136,7 @@ class Differences:
 def _optional(properties: tuple[Property, ...], path: Path) -> Iterator[tuple[Path, tuple[Property, bool]]]:
     for prop in properties:
         here = (*path, prop.name)
-        if not prop.required and prop.classification != "secret":
+        if not prop.required and not prop.sparse and prop.classification != "secret":
             yield here, (prop, False)
         yield from _optional(prop.properties, here)
         if prop.items is not None:
