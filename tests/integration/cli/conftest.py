@@ -55,7 +55,7 @@ def job(cloud: str) -> Callable[..., str]:
 
 @dataclass
 class Deployed:
-    """An environment with the source `fakestore`: buckets, jobs, secret and warehouse; and the CLI that speaks to it."""
+    """An environment with the source `fakestore`: buckets, jobs, a secret and a warehouse; and its CLI."""
 
     names: Names
     laptop: Laptop

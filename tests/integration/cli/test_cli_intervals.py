@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import boto3
+import pytest
 
 if TYPE_CHECKING:
     from conftest import Deployed
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 QUARTER = ("--from", "2020-01-01", "--to", "2020-04-01")
 
 
+pytestmark = pytest.mark.slow  # real jobs, one after the other
 WINTER = ("--from", "2020-01-01", "--to", "2020-03-01")
 JANUARY = "fakestore.carts.20200101T000000Z.20200201T000000Z"
 FEBRUARY = "fakestore.carts.20200201T000000Z.20200301T000000Z"
