@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
-import yaml
 
+from ingot.documents import read_bytes, read_document
 from ingot.errors import ConfigurationError
 from ingot.naming import Names
 from ingot.storage import ObjectStore
@@ -83,7 +83,7 @@ def read_walk(project: Path | None, names: Names) -> Walk:
         ConfigurationError: there is none, or its YAML declares something that is no walk.
     """
     files = _local(project) if project is not None else _deployed(ObjectStore(names.dags_bucket))
-    nodes = sorted((node for file, text in files for node in _nodes(file, text)), key=lambda node: node.table)
+    nodes = sorted((node for file, content in files for node in _nodes(file, content)), key=lambda node: node.table)
     if not nodes:
         raise ConfigurationError(
             "There is no dbt project that says what its rows are made of.",
@@ -92,29 +92,29 @@ def read_walk(project: Path | None, names: Names) -> Walk:
     return Walk({node.table: node for node in nodes})
 
 
-def _local(project: Path) -> Iterator[tuple[PurePosixPath, str]]:
+def _local(project: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     for file in sorted((project / "models").rglob("*.yml")):
-        yield PurePosixPath(file.relative_to(project)), file.read_text(encoding="utf-8")
+        yield PurePosixPath(file.relative_to(project)), read_bytes(file)
 
 
-def _deployed(dags: ObjectStore) -> Iterator[tuple[PurePosixPath, str]]:
+def _deployed(dags: ObjectStore) -> Iterator[tuple[PurePosixPath, bytes]]:
     for key in dags.keys(f"{_DEPLOYED}models/"):
         if key.endswith(".yml"):
-            yield PurePosixPath(key.removeprefix(_DEPLOYED)), dags.get(key).decode()
+            yield PurePosixPath(key.removeprefix(_DEPLOYED)), dags.get(key)
 
 
-def _nodes(file: PurePosixPath, text: str) -> Iterator[Node]:
+def _nodes(file: PurePosixPath, content: bytes) -> Iterator[Node]:
+    document = read_document(content, origin=str(file)) or {}
     try:
-        content = yaml.safe_load(text) or {}
-        for model in content.get("models", ()):
+        for model in document.get("models", ()):
             if meta := _meta(model):
                 yield Node(f"{file.parts[1]}.{model['name']}", meta.key, meta.made_of)
-        for source in content.get("sources", ()):
+        for source in document.get("sources", ()):
             for table in source["tables"]:
                 if meta := _meta(table):
                     name = f"{source.get('schema', source['name'])}.{table.get('identifier', table['name'])}"
                     yield Node(name, meta.key, stream=(source["name"], table["name"]))
-    except (yaml.YAMLError, msgspec.ValidationError, KeyError, TypeError, AttributeError) as error:
+    except (msgspec.ValidationError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{file} does not say what its rows are made of in a way that can be read: {error}.",
             hint="see `made_of` in dbt/models/silver/_silver__models.yml",
