@@ -1,8 +1,8 @@
 """Create a backfill with Airflow's own command and start its runs with its own scheduler, on a database of its own.
 
-Run as ``python -P backfill_as_airflow.py FOLDER ARGUMENT…`` with what follows ``airflow backfill create``; the last line
-of its output is JSON: for each run that was started, in order, what a task of it is given, twice: at its first try and,
-a second later, at the next one. No task is run: its arguments are rendered from the run as the API sends it to a worker.
+Run as ``python -P backfill_as_airflow.py FOLDER ARGUMENT…`` with the arguments of ``airflow backfill create``. The last
+line of its output is JSON: for each run that was started, in order, what a task of it is given, twice: at its first try
+and, a second later, at the next. No task is run: its arguments are rendered from the run as the API sends it.
 """
 
 from __future__ import annotations
