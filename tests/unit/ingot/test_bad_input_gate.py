@@ -268,6 +268,10 @@ class TestSecrets:
         record = b'{"id":1,"text":"[urgent] I forgot my password"}'
         assert check(SECRETIVE, record).accepted == [record]
 
+    def test_without_secrets_nothing_hides_one(self) -> None:
+        record = rb'{"id":1,"new":"\":"}'
+        assert check(CONTRACT, record).accepted == [record]
+
     def test_a_text_of_brackets_is_a_text(self) -> None:
         record = b'{"id":1,"text":"%s"}' % (b"[" * 60_000)
         assert check(SECRETIVE, record).accepted == [record]
