@@ -7,7 +7,7 @@ object in Secrets Manager) holds it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -210,11 +210,13 @@ def faults(
     pagination: Pagination | None,
     records: str,
     params: Iterable[str],
-    headers: Iterable[str],
+    headers: Mapping[str, str],
 ) -> Iterator[tuple[str, str]]:
     """What does not go together in a stream: the reason, and what to do."""
     key_header = auth.header.lower() if isinstance(auth, ApiKey) else ""
-    for name in headers:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[!-9;-~]+", name) or not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+            yield f"has a header {name!r} that cannot be sent", "take letters of ASCII, and no line end"
         if name.lower() in {*_CREDENTIALS, key_header}:
             yield f"has a header {name}, which carries credentials", "declare auth; the value belongs into the secret"
     taken = {getattr(pagination, "param", ""), auth.query if isinstance(auth, ApiKey) else ""} - {""}

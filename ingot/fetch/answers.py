@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from ingot.errors import PayloadBroken, SourceRefused, SourceUnavailable
+from ingot.errors import ConfigurationError, PayloadBroken, SourceRefused, SourceUnavailable
 from ingot.fetch.limits import retry_after
 
 AGAIN = "nothing was published; the next run asks again"
@@ -50,6 +50,8 @@ def translated(url: str) -> Iterator[None]:
         raise SourceUnavailable(
             f"{url} did not answer in time ({type(error).__name__}).", url=url, hint=AGAIN
         ) from error
+    except httpx.UnsupportedProtocol as error:
+        raise ConfigurationError(f"{url} cannot be asked: {error}", url=url, hint="correct base_url") from error
     except httpx.TransportError as error:
         raise SourceUnavailable(f"{url} cannot be reached: {error}.", url=url, hint=AGAIN) from error
     except httpx.TooManyRedirects as error:

@@ -9,28 +9,30 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from queue import SimpleQueue
 
+from ingot.fetch.page import Page
+
 
 class _End:
     error: Exception | None = None
 
 
-def drawn[T](items: AsyncGenerator[T, None]) -> Iterator[T]:
-    """What an async generator yields, from a thread of its own.
+def drawn(pages: AsyncGenerator[Page, None]) -> Iterator[Page]:
+    """The pages of an async generator that runs in a thread of its own.
 
-    It is asked for the next item when the caller asks for it, and closed when the caller is done. A caller that dies
+    It is asked for the next page when the caller asks for it, and closed when the caller is done. A caller that dies
     in between does not keep the process from ending.
     """
     loop = asyncio.new_event_loop()
     wanted = asyncio.Semaphore(0)
-    handed: SimpleQueue[T | _End] = SimpleQueue()
+    handed: SimpleQueue[Page | _End] = SimpleQueue()
 
     async def hand_over() -> None:
         end = _End()
         try:
-            async with aclosing(items):
+            async with aclosing(pages):
                 await wanted.acquire()
-                async for item in items:
-                    handed.put(item)
+                async for page in pages:
+                    handed.put(page)
                     await wanted.acquire()
         except Exception as error:
             end.error = error

@@ -15,7 +15,7 @@ import stamina
 from ingot import __version__
 from ingot.errors import ConfigurationError, PayloadBroken, SourceRefused, SourceUnavailable, TransientError
 from ingot.fetch.answers import AGAIN, check, translated
-from ingot.fetch.auth import Mask
+from ingot.fetch.auth import Mask, trusted
 from ingot.fetch.envelope import Records
 from ingot.fetch.limits import RateLimit
 from ingot.fetch.page import Answer, Page
@@ -54,6 +54,7 @@ class Pull:
             headers=headers,
             auth=self._auth,
             follow_redirects=True,
+            verify=trusted(),
             event_hooks={"request": [self._before]},
         ) as self._client:
             try:
@@ -169,7 +170,7 @@ class Pull:
             array, envelope = self._records.cut(body)
             records = split(array)
         except PayloadBroken as error:
-            error.url = shown
+            error.url = error.url or shown
             raise
         except SourceUnavailable as error:
             if error.retry_after is not None:

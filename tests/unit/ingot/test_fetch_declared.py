@@ -115,6 +115,8 @@ def test_what_is_not_known_is_refused(folder: Path, source: dict[str, Any]) -> N
         ({"auth": {"type": "oauth2_client_credentials", "token_url": "http://a/t"}}, "credentials over plain HTTP"),
         ({"auth": {"type": "oauth2_client_credentials", "token_url": "token"}}, "neither a URL nor a path"),
         ({"stream": {"headers": {"authorization": "abc"}}}, "carries credentials"),
+        ({"stream": {"headers": {"X-A": "b\n"}}}, "cannot be sent"),
+        ({"stream": {"headers": {"X A": "b"}}}, "cannot be sent"),
         ({"stream": {"headers": {"Cookie": "abc"}}}, "carries credentials"),
         (
             {"auth": {"type": "api_key", "header": "X-Api-Key"}, "stream": {"headers": {"x-api-key": "abc"}}},
