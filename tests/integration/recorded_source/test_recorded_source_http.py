@@ -281,3 +281,12 @@ def test_closing_ends_connections_that_hang_idle_or_wait() -> None:
         assert all(isinstance(request.exception(timeout=5), httpx.TransportError) for request in waiting)
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{source.url}/carts", trust_env=False)
+
+
+def test_a_trickle_is_whole_and_slow_from_its_first_byte(source: RecordedSource, client: httpx.Client) -> None:
+    swift = client.get("/carts/7")
+    source.misbehave("/carts/7", trickle=0.001, times=1)
+    begin = time.monotonic()
+    slow = client.get("/carts/7")
+    assert time.monotonic() - begin >= 0.001 * (len(slow.content) + 100)  # the head is longer than 100 bytes
+    assert slow.content == swift.content
