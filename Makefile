@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test up down status clean setup manifest lint docs lock
+.PHONY: help demo test fuzz up down status clean setup manifest lint docs lock
 
 CDK_CLI := 2.1148.1
 PYTHON := .venv/bin/python
@@ -24,6 +24,9 @@ demo: setup manifest ## Fakestore API → Bronze → Parquet → Postgres → si
 
 test: setup manifest .venv-datacontract/.made ## run every test (ARGS="-k name" for some)
 	@$(PYTHON) -m pytest $(ARGS)
+
+fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
+	@FUZZ_MINUTES=$(or $(MINUTES),1) $(PYTHON) -m pytest -q -s tests/unit/ingot/test_fuzz_gate.py
 
 up: setup manifest ## start the services, deploy the stacks and leave everything running
 	@$(PYTHON) -m laptop up $(if $(SOURCE),--source $(SOURCE))
