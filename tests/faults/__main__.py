@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from tests.faults.planted import PLANTS
 from tests.faults.suite import main
 
 if __name__ == "__main__":
@@ -10,7 +11,7 @@ if __name__ == "__main__":
     parser.add_argument("--histories", type=int, default=50, help="how many")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, with every step")
-    parser.add_argument("--plant", default="", help="a bug to be found; see planted.py")
+    parser.add_argument("--plant", default="", choices=["", *PLANTS], help="a bug to be found")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     sys.exit(main(**vars(options), verbose=options.seed is not None))

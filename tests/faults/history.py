@@ -27,7 +27,7 @@ class Report:
 
     Attributes:
         struck: how often each kind of fault struck.
-        failed: how many batches failed in some round.
+        failed: how many batches failed in some round, `lost` how many for good.
         steps: what happened, a line each.
         difference: what is not as it must be; empty if all is.
     """
@@ -37,6 +37,7 @@ class Report:
     runs: int
     batches: int
     failed: int
+    lost: int
     seconds: float
     steps: list[str]
     difference: str = ""
@@ -148,8 +149,9 @@ class History:
             self.say(f"  {run.name}: {came}" + (f"  [{trouble}]" if trouble else ""))
         if run.code and not run.said.startswith(("TRANSIENT ", "TERMINAL ")) and run.code != -9:
             self.say(run.output)
-        with self._looking:
-            self.bucket.look()
+        if any(key.startswith(("manifests/", "sequence/")) for key in run.written):
+            with self._looking:
+                self.bucket.look()
 
     def build(self) -> None:
         """dbt, as far as there is something to build from."""
@@ -157,7 +159,7 @@ class History:
             tables = connection.execute("select count(*) from pg_tables where schemaname = 'bronze'").fetchone()
         if tables is None or tables[0] < len(STREAMS):
             return
-        problems = self.world.dbt("run", "--quiet")
+        problems = self.world.dbt("run", "--quiet", "--no-write-json", "--log-level-file", "none")
         self.say("  dbt run")
         if problems:
             raise Difference(f"dbt: {problems}")
@@ -199,13 +201,14 @@ class History:
             warehouse.check_leftovers()
 
 
-def happen(world: World, seed: int) -> Report:
-    """The history of a seed; a difference is in the report."""
+def happen(world: World, seed: int, plant: str = "") -> Report:
+    """The history of a seed, perhaps with a planted bug; a difference is in the report."""
     began = time.monotonic()
     plan = Plan.of(seed)
     shop = Shop(Random(f"shop {seed}"), says_updated=plan.mode == "cursor")
     shop.open()
     world.fresh(shop)
+    world.plant = plant
     history = History(world, plan, shop, Bucket(world.s3, BRONZE))
     difference = ""
     try:
@@ -219,6 +222,7 @@ def happen(world: World, seed: int) -> Report:
         runs=len(runs),
         batches=len({run.batch for run in history.runs}),
         failed=len(history.failed),
+        lost=len({run.batch for run in history.runs} - {r.batch for r in history.runs if r.step == "load" and r.succeeded}),
         seconds=time.monotonic() - began,
         steps=[f"seed {seed}, carts by {plan.mode}", *history.steps],
         difference=difference,

@@ -65,7 +65,7 @@ class Plan:
     @classmethod
     def of(cls, seed: int) -> Plan:
         random = Random(f"plan {seed}")
-        count = random.choice((2, 2, 3))
+        count = random.choice((2, 2, 2, 3))
         days = [min(number, count - 1) for number in range(count)]
         if random.random() < 0.2:
             days[-1] = 0  # the first day once more, by hand
@@ -83,16 +83,16 @@ def _round(random: Random, number: int, day: int, *, last: bool, back: bool) -> 
         # The clock of the orchestrator was set back, and with it the time that the run stands for.
         clock = -timedelta(days=random.choice((1, 2)), minutes=random.randint(0, 59))
         as_of += clock
-    streams = ["carts", *(s for s in STREAMS[1:] if number == 0 or random.random() < 0.45)]
+    streams = ["carts", *(s for s in STREAMS[1:] if number == 0 or random.random() < 0.35)]
     random.shuffle(streams)
     return Round(
         number=number + 1,
         start=start,
         as_of=as_of.replace(second=0),
         streams=tuple(streams),
-        twin=random.choice(streams) if random.random() < 0.35 else "",
+        twin=random.choice(streams) if random.random() < 0.3 else "",
         clock=clock,
-        dbt=not last and random.random() < 0.35,
+        dbt=not last and random.random() < 0.25,
     )
 
 

@@ -7,48 +7,74 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tests.faults.history import Report, happen
 from tests.faults.world import world
 
+WORKERS = 2
+LONGEST_HISTORY_SECONDS = 300
 
-def tell(seeds: Iterable[int], *, workers: int = 2, plant: str = "") -> Iterator[Report]:
-    """The histories of these seeds, as they end. Whoever stops listening ends them.
 
-    Raises:
-        RuntimeError: a worker is broken (a difference is in a report, and no error).
-    """
-    context = get_context("spawn")
-    asked, told = context.Queue(), context.Queue()
-    wanted = list(seeds)
-    workers = min(workers, len(wanted))
-    for seed in [*wanted, *[None] * workers]:
-        asked.put(seed)
-    # Not daemons: they start processes themselves.
-    processes = [context.Process(target=_work, args=(asked, told, plant)) for _ in range(workers)]
-    for process in processes:
-        process.start()
-    try:
-        for _ in wanted:
-            report = told.get(timeout=300)
-            if isinstance(report, str):
-                raise RuntimeError(f"a worker broke:\n{report}")
-            yield report
-    finally:
-        while not asked.empty():
-            asked.get_nowait()
-        for _ in processes:
-            asked.put(None)
-        for process in processes:
+class Workers:
+    """Processes that tell histories; their worlds are built once."""
+
+    def __init__(self, count: int = WORKERS) -> None:
+        context = get_context("spawn")
+        self._asked: Any = context.Queue()
+        self._told: Any = context.Queue()
+        # Not daemons: they start processes themselves.
+        self._processes = [context.Process(target=_work, args=(self._asked, self._told)) for _ in range(count)]
+
+    def __enter__(self) -> Self:
+        for process in self._processes:
+            process.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for _ in self._processes:
+            self._asked.put(None)
+        for process in self._processes:
             process.join()
 
+    def tell(self, seeds: Iterable[int], plant: str = "") -> Iterator[Report]:
+        """The histories of these seeds, as they end. Whoever stops listening waits for those that go on.
 
-def _work(asked: Any, told: Any, plant: str) -> None:
+        Raises:
+            RuntimeError: a worker is broken. (A difference is in a report, and no error.)
+        """
+        waiting = iter(seeds)
+        going_on = 0
+        try:
+            while True:
+                while going_on < len(self._processes) and (seed := next(waiting, None)) is not None:
+                    self._asked.put((seed, plant))
+                    going_on += 1
+                if not going_on:
+                    return
+                report = self._next()
+                going_on -= 1
+                yield report
+        finally:
+            for _ in range(going_on):
+                self._next()
+
+    def _next(self) -> Report:
+        report = self._told.get(timeout=LONGEST_HISTORY_SECONDS)
+        if isinstance(report, Report):
+            return report
+        raise RuntimeError(f"a worker broke:\n{report}")
+
+
+def _work(asked: Any, told: Any) -> None:
     try:
-        with world(plant) as built:
-            while (seed := asked.get()) is not None:
-                told.put(happen(built, seed))
+        with world() as built:
+            while (order := asked.get()) is not None:
+                seed, plant = order
+                told.put(happen(built, seed, plant))
     except BaseException:
         told.put(traceback.format_exc())
         raise
@@ -64,22 +90,27 @@ def main(*, histories: int, first: int, seed: int | None, plant: str, workers: i
     began = time.monotonic()
     seeds = [seed] if seed is not None else range(first, first + histories)
     reports: list[Report] = []
-    for report in tell(seeds, workers=workers, plant=plant):
-        reports.append(report)
-        verdict = "WRONG" if report.difference else "right"
-        print(
-            f"seed {report.seed:5}  {verdict}  {report.runs:2} runs, {report.batches} batches, "
-            f"{report.failed} failed at first, {sum(report.struck.values()):2} faults, {report.seconds:4.1f} s",
-            flush=True,
-        )
-        if verbose or report.difference:
-            print("\n".join(report.steps))
-        if report.difference:
-            print(f"\n{report.difference}\n\nAgain: make faults SEED={report.seed}" + (f" PLANT={plant}" if plant else ""))
-            print(f"Wrong after {len(reports)} histories.")
-            return 1
+    with Workers(min(workers, len(seeds))) as suite:
+        for report in suite.tell(seeds, plant):
+            reports.append(report)
+            print(line(report), flush=True)
+            if verbose or report.difference:
+                print("\n".join(report.steps))
+            if report.difference:
+                again = f"make faults SEED={report.seed}" + (f" PLANT={plant}" if plant else "")
+                print(f"\n{report.difference}\n\nWrong after {len(reports)} histories. This one again: {again}")
+                return 1
     print("\nWhat struck, and how often:")
     for name, count in sorted(tally(reports).items()):
         print(f"{count:6}  {name}")
-    print(f"\n{len(reports)} histories in {time.monotonic() - began:.0f} s; nothing lost, nothing twice.")
+    print(f"\n{len(reports)} histories in {time.monotonic() - began:.0f} s: nothing lost, nothing twice.")
     return 0
+
+
+def line(report: Report) -> str:
+    """A history in short."""
+    return (
+        f"seed {report.seed:5}  {'WRONG' if report.difference else 'right'}  {report.runs:2} runs, "
+        f"{report.batches} batches, {report.failed} failed at first, {report.lost} for good, "
+        f"{sum(report.struck.values()):2} faults struck, {report.seconds:4.1f} s"
+    )

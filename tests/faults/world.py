@@ -114,7 +114,6 @@ class World:
                 **_AWS,
                 "AWS_ENDPOINT_URL": address["cloud"],
                 "INGOT_SOURCE_URL_FAKESTORE": address["source"],
-                "SSL_CERT_DIR": str(self.home.run),  # nothing here speaks TLS, and reading certificates takes time
             },
             output=output,
             tries=tries,
@@ -153,7 +152,7 @@ class World:
 
 
 @contextmanager
-def world(plant: str = "") -> Iterator[World]:
+def world() -> Iterator[World]:
     """Start everything, and stop it at the end."""
     with ExitStack() as stack:
         # Not below a folder that is closed to others: as root, Postgres runs as another user.
@@ -173,9 +172,7 @@ def world(plant: str = "") -> Iterator[World]:
         counter = source.Counter(Shop(Random(0)))
         dbt = stack.enter_context(dbt_process(_dbt_python(), "postgres", folder, _dbt_environment(laptop.postgres)))
         s3 = boto3.client("s3", endpoint_url=cloud.url, config=Config(s3={"addressing_style": "path"}))
-        built = World(
-            home, cloud.url, laptop.postgres, dbt, counter, [Lane("a"), Lane("b")], {}, s3, plant
-        )
+        built = World(home, cloud.url, laptop.postgres, dbt, counter, [Lane("a"), Lane("b")], {}, s3)
         for bucket in (BRONZE, LAKE, ARTIFACTS):
             s3.create_bucket(Bucket=bucket)
         _put_sources(s3)

@@ -1,0 +1,54 @@
+"""The fault suite: histories in which everything goes wrong, and planted bugs that it has to find.
+
+`make faults HISTORIES=1000` tells as many as are asked for; `make faults SEED=7` tells one, with every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.faults import KINDS
+from tests.faults.planted import PLANTS
+from tests.faults.suite import Workers, line, tally
+
+HISTORIES = 50
+SOON = 100
+"""Within so many histories a planted bug has to be found."""
+
+FIRST_FOR_PLANT = {"ignore-lookback": 1}
+"""Seeds near one that finds the bug, so that the test is quick; 1 where any will do."""
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    with Workers() as started:
+        yield started
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_or_there_twice_or_half_published_and_what_failed_says_so(workers: Workers) -> None:
+    reports = []
+    for report in workers.tell(range(1, HISTORIES + 1)):
+        print(line(report))
+        assert not report.difference, "\n".join([*report.steps, report.difference])
+        reports.append(report)
+    struck = {name.removesuffix("-burst") for name in tally(reports)}
+    everything = {f"{channel}: {kind}" for channel, kinds in KINDS.items() for kind in kinds}
+    assert everything <= struck, f"never struck: {sorted(everything - struck)}"
+    assert any(report.failed for report in reports), "no batch ever failed: these were no hard times"
+    assert any(report.lost for report in reports), "no batch failed for good: what is not to be published was not tried"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("plant", sorted(PLANTS))
+def test_a_planted_bug_is_found(workers: Workers, plant: str) -> None:
+    first = FIRST_FOR_PLANT.get(plant, 1)
+    for report in workers.tell(range(first, first + SOON), plant):
+        if report.difference:
+            print(line(report), report.difference)
+            return
+    pytest.fail(f"{SOON} histories with the bug {plant!r} went by, and nobody noticed")
