@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz up down status clean setup manifest lint docs lock
+.PHONY: help demo test fuzz faults up down status clean setup manifest lint docs lock
 
 CDK_CLI := 2.1148.1
 PYTHON := .venv/bin/python
