@@ -115,7 +115,7 @@ def _branches(tree: Tree, row: Row) -> None:
 def _title(name: str, row: Row) -> str:
     key = " ".join(f"{column}=[cyan]{_text(value)}[/]" for column, value in row.key.items())
     values = "  ".join(f"[dim]{column}[/] {_text(value)}" for column, value in row.values.items())
-    return f"[bold]{name}[/] {key}".strip() + (f"\n{values}" if values else "")
+    return (f"[bold]{name}[/] {key}" if name else key) + (f"\n{values}" if values else "")
 
 
 def _origin(origin: Origin) -> Iterator[str]:
