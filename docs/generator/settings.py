@@ -13,9 +13,15 @@ SAID_BY: dict[Struct, Struct] = {sources._SourceFile: sources.Source, sources._S
 """The structs of a file, and those that the code works with: these say what the fields mean."""
 
 CUSTOM_PROPERTIES = {
-    "maxRejectRate": ("number from 0 to 1", "`0`", "the share of refused records above which a batch is not published"),
+    "maxRejectRate": (
+        "the contract",
+        "number from 0 to 1",
+        "`0`",
+        "the share of refused records above which a batch is not published.",
+    ),
+    "sparse": ("a field", "`true` or `false`", "`false`", "whole batches may lack the field without that being drift."),
 }
-"""Of a contract's ``customProperties``: type, default and meaning of those that Ingot reads."""
+"""Those ``customProperties`` that Ingot reads: of what, type, default and meaning."""
 
 _AWS = "`AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and the others are boto3's own."
 
@@ -38,8 +44,8 @@ def settings_page() -> str:
             "`sources/{source}/{stream}.odcs.yaml`, in the Open Data Contract Standard v3.1. The standard has more"
             " fields that describe; these are the ones that Ingot acts on.",
             *_file(model.Property, "schema.properties[]"),
-            "### customProperties",
-            table(("property", "type", "default", "meaning"), custom),
+            "### The custom properties that Ingot reads",
+            table(("property", "of", "type", "default", "meaning"), custom),
             "## An environment",
             "`infra/settings.yaml`: a key an environment. `${NAME}` in a value takes an environment variable.",
             *_file(Settings, "environment"),

@@ -47,6 +47,13 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
 
 
 class _Custom(msgspec.Struct, frozen=True):
+    """What ODCS has no word for.
+
+    Attributes:
+        property: its name.
+        value: what it is set to.
+    """
+
     property: str
     value: Any
 

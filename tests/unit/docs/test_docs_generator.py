@@ -134,7 +134,7 @@ def test_a_variable_is_found_however_it_is_read(tmp_path: Path) -> None:
 def test_every_custom_property_that_is_read_is_documented() -> None:
     read = set()
     for file in (ROOT / "ingot").rglob("*.py"):
-        read |= set(re.findall(r"custom\.get\(\"(\w+)\"", file.read_text(encoding="utf-8")))
+        read |= set(re.findall(r"custom(?:\.get\(|\.property == )\"(\w+)\"", file.read_text(encoding="utf-8")))
     assert read == set(CUSTOM_PROPERTIES)
 
 
