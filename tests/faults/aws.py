@@ -120,5 +120,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Histories say themselves what happened."""
-
-

@@ -210,7 +210,10 @@ class Warehouse:
             expected = [(r.line, r.as_of, r.raw is None, *bronze_columns(stream, r)) for r in it.rows]
             if expected == rows and not it.terminal:
                 return it
-            tried.append(f"  {answer.run.name} was served {len(answer.records)} records: " + (it.terminal or _diff(expected, rows)))
+            tried.append(
+                f"  {answer.run.name} was served {len(answer.records)} records: "
+                + (it.terminal or _diff(expected, rows))
+            )
         raise Difference("\n".join([f"the rows of {batch} are of no answer that it was served", *tried]))
 
     def _check_rejects(self, batch: str, chosen: Outcome) -> None:
@@ -258,7 +261,9 @@ class Warehouse:
 
 
 def _plain(row: Columns) -> tuple[str, ...]:
-    return tuple("" if value is None else str(value.astimezone(UTC) if isinstance(value, datetime) else value) for value in row)
+    return tuple(
+        "" if value is None else str(value.astimezone(UTC) if isinstance(value, datetime) else value) for value in row
+    )
 
 
 def _diff(wanted: Sequence[Any], found: Sequence[Any]) -> str:

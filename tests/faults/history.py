@@ -111,7 +111,13 @@ class History:
         for step in STEPS:
             for tries in range(1, TRIES + 1):
                 run = Run(
-                    f"{who} {stream} {step} try {tries}", who, step, batch, as_of, self.faults(who, stream, step, tries), turns
+                    f"{who} {stream} {step} try {tries}",
+                    who,
+                    step,
+                    batch,
+                    as_of,
+                    self.faults(who, stream, step, tries),
+                    turns,
                 )
                 self.runs.append(run)
                 self.execute(run, round, {"stream": stream, "as_of": as_of.isoformat()}, lane=lane, tries=tries)
@@ -184,7 +190,9 @@ class History:
             last = Round(number, start, start + timedelta(days=1, hours=6), ("carts",), "", timedelta(0), False)
             self.run_batch("carts", last, "calm")
         for round in {**rounds, last.start: last}.values():
-            if round is last or not any(a.succeeded for a in self.audits if a.name.startswith(f"round {round.number} ")):
+            if round is last or not any(
+                a.succeeded for a in self.audits if a.name.startswith(f"round {round.number} ")
+            ):
                 self.audit(round, "calm")
         self.build()
         self.check()
@@ -222,7 +230,9 @@ def happen(world: World, seed: int, plant: str = "") -> Report:
         runs=len(runs),
         batches=len({run.batch for run in history.runs}),
         failed=len(history.failed),
-        lost=len({run.batch for run in history.runs} - {r.batch for r in history.runs if r.step == "load" and r.succeeded}),
+        lost=len(
+            {run.batch for run in history.runs} - {r.batch for r in history.runs if r.step == "load" and r.succeeded}
+        ),
         seconds=time.monotonic() - began,
         steps=[f"seed {seed}, carts by {plan.mode}", *history.steps],
         difference=difference,

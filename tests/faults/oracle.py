@@ -349,7 +349,11 @@ def _sums(lines: Sequence[Line]) -> tuple[int, int, Decimal, Decimal]:
 
 def _masked(user: Any) -> Columns:
     mail = user["email"].strip()
-    return (f"{mask(mail)}@{mail.partition('@')[2].lower()}", user["name"]["firstname"][0] + "***", "***" + user["phone"][-2:])
+    return (
+        f"{mask(mail)}@{mail.partition('@')[2].lower()}",
+        user["name"]["firstname"][0] + "***",
+        "***" + user["phone"][-2:],
+    )
 
 
 def mask(text: str) -> str:
