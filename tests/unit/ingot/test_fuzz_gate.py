@@ -338,20 +338,17 @@ class Memory:
 
 def run(holds: Callable[[], None], examples: int) -> None:
     """Examples that are always the same, or new ones for as long as was asked for."""
-    fixed = hypothesis.settings(
+    holds = hypothesis.settings(
         max_examples=examples, deadline=None, derandomize=not MINUTES, database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
-    )  # fmt: skip
+    )(holds)  # fmt: skip
+    if not MINUTES:
+        holds()
     until = time.monotonic() + MINUTES * 60 / 3
-    while True:
-        if MINUTES:
-            seed = secrets.randbits(32)
-            print(f"seed {seed}", flush=True)
-            hypothesis.seed(seed)(fixed(holds))()
-        else:
-            fixed(holds)()
-        if time.monotonic() >= until:
-            return
+    while time.monotonic() < until:
+        seed = secrets.randbits(32)
+        print(f"seed {seed}", flush=True)
+        hypothesis.seed(seed)(holds)()
 
 
 @pytest.mark.timeout(300 + MINUTES * 60)
