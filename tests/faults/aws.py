@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers:
             if name.lower() not in _HOP_BY_HOP:
                 self.send_header(name, value)
-        announced = dict((name.lower(), value) for name, value in headers).get("content-length", str(len(content)))
+        announced = {name.lower(): value for name, value in headers}.get("content-length", str(len(content)))
         self.send_header("Content-Length", announced if self.command == "HEAD" else str(len(content)))
         self.end_headers()
         if self.command != "HEAD":

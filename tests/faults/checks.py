@@ -194,7 +194,8 @@ class Warehouse:
         order = self.bucket.sequence(stream) if self.modes[stream] != "interval" else sorted(published)
         if set(order) != published:
             raise Difference(f"of {stream}, {sorted(set(order) ^ published)} are claimed or committed, not both")
-        known, rows = Known(), []
+        known = Known()
+        rows: list[Row] = []
         for batch in order:
             chosen = self._choose(stream, batch, there[batch], known)
             self._check_rejects(batch, chosen)

@@ -30,7 +30,9 @@ KINDS: dict[Channel, dict[str, int]] = {
     },
     # Messages to Postgres: all, those that carry rows of a COPY, and those that say COMMIT.
     "postgres": {"cut-before": 1, "cut-after": 1, "terminated": 1, "restarted": 1, **dict.fromkeys(KILLS, 1)},
-    "copy": {"cut-before": 1, "cut-after": 1, "cut-midway": 1, "terminated": 1, "restarted": 1, **dict.fromkeys(KILLS, 1)},
+    "copy": {
+        "cut-before": 1, "cut-after": 1, "cut-midway": 1, "terminated": 1, "restarted": 1, **dict.fromkeys(KILLS, 1),
+    },
     "commit": {"cut-before": 1, "cut-after": 1, **dict.fromkeys(KILLS, 1)},
 }  # fmt: skip
 
@@ -60,7 +62,7 @@ class Fault:
         return f"{self.channel}: {self.kind}{burst}"
 
     def __str__(self) -> str:
-        last = f"–{self.at + self.times - 1}" if self.times > 1 else ""
+        last = f" to {self.at + self.times - 1}" if self.times > 1 else ""
         return f"{self.kind} at {self.channel} request {self.at}{last}"
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from tests.faults import faults
 from tests.faults.checks import Bucket, Difference, Warehouse, check_audit
+from tests.faults.faults import Fault, draw
 from tests.faults.plan import Plan, Round, change
 from tests.faults.run import Run, Turns
 from tests.faults.shop import EPOCH, STREAMS, Shop
@@ -139,9 +139,9 @@ class History:
                 return True
         return False
 
-    def faults(self, who: str, stream: str, step: str, tries: int) -> tuple[faults.Fault, ...]:
+    def faults(self, who: str, stream: str, step: str, tries: int) -> tuple[Fault, ...]:
         """What the seed has in store for a run."""
-        return () if self.calm else faults.draw(Random(f"{self.plan.seed} {who} {stream} {step} {tries}"), step)
+        return () if self.calm else draw(Random(f"{self.plan.seed} {who} {stream} {step} {tries}"), step)
 
     def execute(self, run: Run, round: Round, arguments: dict[str, str], *, lane: int = 0, tries: int = 1) -> None:
         interval = {"interval_start": round.start.isoformat(), "interval_end": round.end.isoformat()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -199,7 +199,7 @@ class Line:
 class Expected:
     """Silver and gold as they must be, given each stream's published rows."""
 
-    def __init__(self, rows: dict[str, Sequence[Row]]) -> None:
+    def __init__(self, rows: Mapping[str, Sequence[Row]]) -> None:
         self._versions = {stream: _by_key(rows[stream]) for stream in rows}
         self._lines = list(self._order_lines())
 
@@ -210,7 +210,7 @@ class Expected:
             "silver.order_lines": sorted(
                 (i.order, i.number, i.product, i.user, i.category, i.quantity, i.price, i.total) for i in self._lines
             ),
-            "silver.products": sorted(self._living("products", lambda v: (v["title"].strip(), v["category"], money(v["price"])))),
+            "silver.products": sorted(self._living("products", _listed)),
             "silver.users": sorted(self._living("users", _masked)),
             "silver.addresses": sorted(self._living("users", lambda v: (v["address"]["city"].strip(), "129", -37, 81))),
             "silver.product_history": sorted(
@@ -345,6 +345,10 @@ def _sums(lines: Sequence[Line]) -> tuple[int, int, Decimal, Decimal]:
     revenue = sum((line.total for line in lines if line.total is not None), Decimal("0.00"))
     average = (revenue / orders).quantize(CENT, ROUND_HALF_UP) if orders else Decimal(0)
     return orders, sum(line.quantity for line in lines), revenue, average
+
+
+def _listed(product: Any) -> Columns:
+    return (product["title"].strip(), product["category"], money(product["price"]))
 
 
 def _masked(user: Any) -> Columns:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from socketserver import BaseRequestHandler
 
-from tests.faults.faults import Channel, Fault
+from tests.faults.faults import Channel
 from tests.faults.lane import Lane, Listener, reset
 from tests.faults.run import Run
 

@@ -114,7 +114,7 @@ class Run:
 class Turns:
     """Lets runs that go on at once pass one request at a time, in an order that the seed chooses.
 
-    Whoever's turn it is and makes no request (it computes, or waits for a lock that the other one holds) is passed over.
+    Whoever's turn it is and makes no request (it computes, or waits for a lock of the other one's) is passed over.
     """
 
     PATIENCE_SECONDS = 0.1
@@ -142,7 +142,7 @@ class Turns:
             self._idle.discard(run)
             while self._next not in (None, run) and self._next not in self._idle:
                 if not self._changed.wait(self.PATIENCE_SECONDS) and self._next not in (None, run):
-                    self._idle.add(self._next)  # type: ignore[arg-type]
+                    self._idle.add(self._next)
             self._choose()
 
     def _choose(self) -> None:

@@ -6,7 +6,7 @@ It speaks Fakestore's records. What it holds only changes between the rounds of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -210,7 +210,7 @@ class Shop:
         }
 
 
-BROKEN = {
+BROKEN: dict[str, Callable[[bytes], bytes]] = {
     "a quantity of 0": lambda raw: _with(raw, "products", [{"productId": 1, "quantity": 0}]),
     "no lines": lambda raw: _with(raw, "products", []),
     "a user that is a text": lambda raw: _with(raw, "userId", "somebody"),
@@ -236,8 +236,7 @@ def spoil(stream: str, raw: bytes, *, readable: bool) -> Record:
 
 def break_record(raw: bytes, how: str) -> bytes:
     """A cart's bytes, malformed."""
-    broken: bytes = BROKEN[how](raw)
-    return broken
+    return BROKEN[how](raw)
 
 
 def encode(value: Any) -> bytes:

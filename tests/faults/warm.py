@@ -19,14 +19,14 @@ import ingot.steps
 import ingot.warehouse.postgres  # noqa: F401
 
 # The same grammar, ten times as fast.
-yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc]
+yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc, assignment]
 # Nothing here speaks TLS, and certificates take a tenth of a second to read.
-ssl.create_default_context = lambda *args, **kwargs: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[assignment]
+ssl.create_default_context = lambda *args, **kwargs: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # A job asks for the same client of S3 once a file.
 boto3.client = functools.cache(boto3.client)
 # boto3 reads its descriptions of services once.
 for service in ("s3", "secretsmanager"):
-    boto3.client(service, endpoint_url="http://localhost:1")  # type: ignore[call-overload]
+    boto3.client(service, endpoint_url="http://localhost:1")
 # Nothing of this is garbage, and looking for it would copy the pages that forks share.
 gc.collect()
 gc.freeze()
