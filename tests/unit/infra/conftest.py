@@ -89,11 +89,20 @@ def checkout(make_checkout: Callable[[], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def guarded(synthesise: Callable[..., Assembly], make_checkout: Callable[[], Path]) -> Assembly:
+    """The laptop's environment, if the source asked for credentials."""
+    root = make_checkout()
+    with (root / "sources/fakestore/source.yaml").open("a", encoding="utf-8") as file:
+        file.write("auth:\n  type: bearer\n")
+    return synthesise("local", root)
+
+
+@pytest.fixture(scope="session")
 def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Assembly]:
     """``synthesise(environment, **context)``: the app with cdk-nag over it, as cdk.json configures it."""
 
     @cache
-    def run(environment: str, **context: str) -> Assembly:
+    def run(environment: str, root: Path = checkout, **context: str) -> Assembly:
         # Imported here: it takes seconds, which a test of the settings alone should not.
         import aws_cdk as cdk
         from cdk_nag import AwsSolutionsChecks
@@ -107,7 +116,7 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
             analytics_reporting=False,
             context={**flags, "environment": environment, **context},
         )
-        add_stacks(app, root=checkout, build=out / "build", variables=VARIABLES)
+        add_stacks(app, root=root, build=out / "build", variables=VARIABLES)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         try:
             app.synth()

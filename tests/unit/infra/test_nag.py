@@ -21,6 +21,10 @@ def test_the_rules_also_hold_where_data_may_be_deleted(synthesise: Callable[...,
     assert synthesise("local", allow_data_deletion="true").findings == []
 
 
+def test_the_rules_also_hold_for_a_source_with_credentials(guarded: Any) -> None:
+    assert guarded.findings == []
+
+
 def test_the_rules_are_really_asked(tmp_path: Path) -> None:
     import aws_cdk as cdk
     from aws_cdk import aws_s3 as s3

@@ -88,6 +88,8 @@ def named(action: str, resource: Any, condition: Any) -> Iterator[Right]:
             yield action, "the lake's key"
         case {"Fn::ImportValue": str(export)} if export.startswith("ingot-local-warehouse:ExportsOutputRefSecret"):
             yield action, "the warehouse's secret"
+        case {"Ref": str(secret)} if secret == f"{SOURCE}secret":
+            yield action, "the source's secret"
         case {"Fn::GetAtt": [str(log), "Arn"]} if log.startswith("Log"):
             yield action, "the output's log" if "output" in log else "the errors' log"
         case str():
@@ -112,6 +114,19 @@ def as_list(value: Any) -> list[Any]:
 @pytest.mark.parametrize("step", JOBS)
 def test_a_steps_role_allows_what_the_layout_says_and_no_more(local: Any, step: str) -> None:
     assert deployed(local, step) == documented(step)
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_a_sources_secret_is_read_by_the_job_that_asks_the_source_and_by_no_other(
+    local: Any, guarded: Any, step: str
+) -> None:
+    secret = ("secretsmanager:GetSecretValue", "the source's secret")
+    (row,) = (
+        line for line in LAYOUT.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {step} | `bronze")
+    )
+
+    assert deployed(guarded, step) - deployed(local, step) == ({secret} if "the source's secret" in row else set())
+    assert ("the source's secret" in row) == (step == "extract")
 
 
 @pytest.mark.parametrize("step", JOBS)

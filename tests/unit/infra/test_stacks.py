@@ -220,6 +220,25 @@ def test_a_source_has_a_job_a_step_and_operation_with_the_agreed_arguments(local
     assert job["MaxRetries"] == 0, "the orchestrator retries, and knows what is worth it"
 
 
+def test_a_source_with_credentials_has_a_secret_that_a_person_fills(guarded: Any) -> None:
+    (secret,) = (
+        secret
+        for secret in guarded.resources("AWS::SecretsManager::Secret").values()
+        if secret["Properties"]["Name"] == LOCAL.source_secret("fakestore")
+    )
+    arguments = {
+        job["Properties"]["Name"]: job["Properties"]["DefaultArguments"].get("--source_secret")
+        for job in guarded.resources("AWS::Glue::Job").values()
+    }
+
+    assert not {"SecretString", "GenerateSecretString"} & set(secret["Properties"]), "no deployment overwrites it"
+    assert "Key" in json.dumps(secret["Properties"]["KmsKeyId"])
+    assert secret["DeletionPolicy"] == "Retain"
+    assert {name: value for name, value in arguments.items() if value} == {
+        LOCAL.job("fakestore", "extract"): "ingot/local/source/fakestore"
+    }
+
+
 def test_a_job_never_points_at_code_that_is_not_there_yet(local: Any) -> None:
     uploads = {path.split("/")[1] for path in local.resources("Custom::CDKBucketDeployment") if "jobs/" in path}
 
