@@ -101,6 +101,21 @@ class Bucket:
         return body
 
 
+LASTING = ("RejectRateExceeded", "DeleteRateExceeded")
+"""What stays wrong however often it is tried."""
+
+
+def check_verdict(run: Run) -> None:
+    """A run that failed says so in words, and whether it is worth another try."""
+    if run.succeeded or run.code == -9:
+        return
+    if not run.said.startswith(("TRANSIENT ", "TERMINAL ")):
+        raise Difference(f"{run.name} failed with what nobody foresaw:\n{run.output}")
+    refused = any(fault.kind == "404" for fault in run.struck)
+    if run.terminal and not (run.said.split()[1].rstrip(":") in LASTING or refused):
+        raise Difference(f"{run.name} will not be tried again for a trouble that passes: {run.said}")
+
+
 def check_audit(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> None:
     """Right after an audit that succeeded: what it says of every batch is what became of it.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from tests.faults.checks import Bucket, Difference, Warehouse, check_audit
+from tests.faults.checks import Bucket, Difference, Warehouse, check_audit, check_verdict
 from tests.faults.faults import Fault, draw
 from tests.faults.plan import Plan, Round, change
 from tests.faults.run import Run, Turns
@@ -153,8 +153,7 @@ class History:
             came = {0: "done", -9: "killed"}.get(run.code if run.code is not None else 1, run.said)
             trouble = "; ".join(map(str, run.struck))
             self.say(f"  {run.name}: {came}" + (f"  [{trouble}]" if trouble else ""))
-        if run.code and not run.said.startswith(("TRANSIENT ", "TERMINAL ")) and run.code != -9:
-            self.say(run.output)
+        check_verdict(run)
         if any(key.startswith(("manifests/", "sequence/")) for key in run.written):
             with self._looking:
                 self.bucket.look()

@@ -10,18 +10,25 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import botocore.retries.standard
+import msgspec
 import stamina
+
+import ingot.attempt
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIM = ROOT / "localstack" / "localcloud" / "glue" / "shim"
+
+READS_THE_CLOCK = ("ingot.attempt", "ingot.steps.")
+"""Modules of the library that ask what time it is."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +90,12 @@ def _wait_for_nothing() -> None:
 def _set_clock(wrong: timedelta) -> None:
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Self:
-            moment = datetime.now(tz) + wrong
-            return cls.fromtimestamp(moment.timestamp(), tz)
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + wrong
 
+    # msgspec looks the names of types up when it first meets them: before they are replaced.
+    with suppress(msgspec.ValidationError):
+        msgspec.json.decode(b"{}", type=ingot.attempt.Attempt)
     for name, module in list(sys.modules.items()):
-        if name.startswith("ingot") and getattr(module, "datetime", None) is datetime:
+        if name.startswith(READS_THE_CLOCK) and getattr(module, "datetime", None) is datetime:
             module.datetime = Clock  # type: ignore[attr-defined]
