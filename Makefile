@@ -53,6 +53,7 @@ lint: setup ## check style, types and that what is generated is fresh
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	$(PYTHON) -m ingot.cli contract compile --check
+	$(PYTHON) -m ingot.cli contract check --against base
 	$(PYTHON) -m docs.generator --check
 
 docs: setup ## write what is generated: from contracts (dbt's staging, pages) and from code (the references)
