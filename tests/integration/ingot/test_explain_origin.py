@@ -14,7 +14,7 @@ from ingot.errors import BatchMissing, IntegrityError
 from ingot.explain import Origin
 from ingot.explain.origin import Origins
 from ingot.manifest import Manifest, encode
-from ingot.request import PageNumber
+from ingot.request import PageNumber, RequestPolicy
 
 from .conftest import AS_OF
 
@@ -36,6 +36,7 @@ def paged(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Manifest, list
     """25,000 carts in seven pages and three parts, and all their lines."""
     monkeypatch.setattr(bronze, "_PART_RECORDS", 10_000)
     monkeypatch.setenv("INGOT_SOURCE_URL_FAKESTORE", f"{world.recorded.url}/synthetic/7/25000")
+    world.source = msgspec.structs.replace(world.source, request=RequestPolicy())  # such pages take their time
     world.change("carts", params={"limit": "4000"}, pagination=PageNumber())
     manifest = world.extract(world.batch("carts"))
     assert [part.records for part in manifest.parts] == [10_000, 10_000, 5_000]
