@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import boto3
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ingot.errors import ConfigurationError, WarehouseUnavailable
+from ingot.secret import read_secret
 from ingot.warehouse.base import Warehouse
 
 __all__ = ["Endpoint", "Warehouse", "load_warehouse", "read_endpoint"]
@@ -36,25 +32,16 @@ def read_endpoint(secret: str) -> Endpoint:
         ConfigurationError: there is no such secret, or it does not describe a database.
         WarehouseUnavailable: Secrets Manager did not answer.
     """
+    values = read_secret(secret, unavailable=WarehouseUnavailable)
     try:
-        text: Any = boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
-    except ClientError as error:
-        raise ConfigurationError(
-            f"The secret {secret} cannot be read: {error.response['Error']['Code']}.",
-            key=secret,
-            hint="deploy the warehouse stack, and look at the role's policy",
-        ) from error
-    except BotoCoreError as error:
-        raise WarehouseUnavailable(f"Secrets Manager did not answer: {error}.", key=secret) from error
-    try:
-        return msgspec.convert(json.loads(text), Endpoint, strict=False)
-    except ValueError as error:
-        # Neither the text nor the error goes into the message: both may hold the password.
+        return msgspec.convert(values, Endpoint, strict=False)
+    except ValueError:
+        # The error is left out: it may hold the password.
         raise ConfigurationError(
             f"The secret {secret} does not describe a database.",
             key=secret,
             hint="it is JSON with engine, host, port, username, password and dbname",
-        ) from error.__cause__
+        ) from None
 
 
 def load_warehouse(endpoint: Endpoint) -> Warehouse:
