@@ -13,5 +13,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, help="this one alone, with every step")
     parser.add_argument("--plant", default="", choices=["", *PLANTS], help="a bug to be found")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep-going", action="store_true", help="tell the rest too when one has gone wrong")
     options = parser.parse_args()
     sys.exit(main(**vars(options), verbose=options.seed is not None))
