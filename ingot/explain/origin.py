@@ -193,13 +193,11 @@ def _place(manifest: Manifest, line: int, deleted: bool) -> tuple[Part, int]:
 
 def _requests(manifest: Manifest, line: int, position: int | None, deleted: bool) -> tuple[Request, ...]:
     """Which requests brought a line, or what stood at a position in what the source sent."""
-    requests = manifest.requests
-    if deleted or (position is None and sum(r.accepted for r in requests) != manifest.accepted):
-        return requests
-    rest = line if position is None else position
-    for request in requests:
-        count = request.accepted if position is None else request.records
-        if rest < count:
-            return (request,)
-        rest -= count
-    return requests
+    if not deleted:
+        rest = line if position is None else position
+        for request in manifest.requests:
+            count = request.accepted if position is None else request.records
+            if rest < count:
+                return (request,)
+            rest -= count
+    return manifest.requests
