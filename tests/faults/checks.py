@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import zstandard
 
-from tests.faults.oracle import Columns, Expected, Known, Outcome, Row, bronze_columns, candidates, outcome
+from tests.faults.oracle import Columns, Expected, Known, Outcome, Row, bronze_columns, candidates, outcome, resolution
 from tests.faults.run import Run
 from tests.faults.shop import STREAMS, Shop
 
@@ -101,13 +101,16 @@ class Bucket:
         return body
 
 
+RESOLVE = ".resolve-"
+"""What parts the id of a batch that resolves refused records from the id of the batch that they were refused in."""
+
 LASTING = ("RejectRateExceeded", "DeleteRateExceeded")
 """What stays wrong however often it is tried."""
 
 
 def check_verdict(run: Run) -> None:
     """A run that failed says so in words, and whether it is worth another try."""
-    if run.succeeded or run.code == -9:
+    if run.succeeded or run.killed:
         return
     if not run.said.startswith(("TRANSIENT ", "TERMINAL ")):
         raise Difference(f"{run.name} failed with what nobody foresaw:\n{run.output}")
@@ -206,24 +209,26 @@ class Warehouse:
         published = {batch for batch in self.bucket.published() if batch in batches}
         if strangers := set(there) - published:
             raise Difference(f"bronze.fakestore_{stream} has rows of {sorted(strangers)}, which were not committed")
-        order = self.bucket.sequence(stream) if self.modes[stream] != "interval" else sorted(published)
-        if set(order) != published:
-            raise Difference(f"of {stream}, {sorted(set(order) ^ published)} are claimed or committed, not both")
-        known = Known()
-        rows: list[Row] = []
+        taken = {batch for batch in published if RESOLVE not in batch}
+        order = self.bucket.sequence(stream) if self.modes[stream] != "interval" else sorted(taken)
+        if set(order) != taken:
+            raise Difference(f"of {stream}, {sorted(set(order) ^ taken)} are claimed or committed, not both")
+        known, chosen = Known(), {}
         for batch in order:
-            chosen = self._choose(stream, batch, there[batch], known)
-            self._check_rejects(batch, chosen)
-            known = chosen.known
-            rows += chosen.rows
-        self._check_failed(stream, batches - published, known)
-        return rows
+            chosen[batch] = self._choose(stream, batch, there[batch], known)
+            known = chosen[batch].known
+        for batch in sorted(published - taken):
+            chosen[batch] = self._choose_resolution(stream, batch, there[batch], chosen)
+        for batch, it in chosen.items():
+            self._check_rejects(batch, it)
+        self._check_failed(stream, batches - published, known, chosen)
+        return [row for it in chosen.values() for row in it.rows]
 
     def _choose(self, stream: str, batch: str, rows: list[tuple[Any, ...]], known: Known) -> Outcome:
         tried = []
         for answer, as_of in candidates(self.runs, batch):
             it = outcome(stream, self.modes[stream], answer, as_of, batch, known, self.reject_rate)
-            expected = [(r.line, r.as_of, r.raw is None, *bronze_columns(stream, r)) for r in it.rows]
+            expected = _rows_of(stream, it)
             if expected == rows and not it.terminal:
                 return it
             tried.append(
@@ -231,6 +236,18 @@ class Warehouse:
                 + (it.terminal or _diff(expected, rows))
             )
         raise Difference("\n".join([f"the rows of {batch} are of no answer that it was served", *tried]))
+
+    def _choose_resolution(
+        self, stream: str, batch: str, rows: list[tuple[Any, ...]], chosen: dict[str, Outcome]
+    ) -> Outcome:
+        origin = batch.partition(RESOLVE)[0]
+        actions = {run.action for run in self.runs if run.batch == batch and run.action}
+        tried = [resolution(action, batch, chosen[origin]) for action in sorted(actions)]
+        action = self.bucket.published()[batch]["resolves"]["action"]
+        for it in tried:
+            if _rows_of(stream, it) == rows and not it.terminal and (action == "discard") == (not it.rows):
+                return it
+        raise Difference(f"the rows of {batch} are not what comes of {actions}: {_few(rows)}")
 
     def _check_rejects(self, batch: str, chosen: Outcome) -> None:
         part = self.bucket.published()[batch]["rejects"]
@@ -240,11 +257,17 @@ class Warehouse:
             places = self.connection.execute(
                 "select distinct position from audit.rejects where quarantine_key = %s order by 1", [part["key"]]
             ).fetchall()
-            if [place for (place,) in places] != list(chosen.refused):
-                raise Difference(f"{batch} refused the records at {chosen.refused}, the audit says {places}")
+            if [place for (place,) in places] != sorted(chosen.refused):
+                raise Difference(f"{batch} refused the records at {sorted(chosen.refused)}, the audit says {places}")
 
-    def _check_failed(self, stream: str, batches: set[str], known: Known) -> None:
+    def _check_failed(self, stream: str, batches: set[str], known: Known, chosen: dict[str, Outcome]) -> None:
         for batch in sorted(batches):
+            if RESOLVE in batch:
+                origin = chosen[batch.partition(RESOLVE)[0]]
+                actions = {run.action for run in self.runs if run.batch == batch and run.action}
+                if any(not resolution(action, batch, origin).terminal for action in actions):
+                    raise Difference(f"{batch} was asked for ({actions}) and has not come")
+                continue
             last = [(a, t) for a, t in candidates(self.runs, batch)][-1:]
             for answer, as_of in last:
                 it = outcome(stream, self.modes[stream], answer, as_of, batch, known, self.reject_rate)
@@ -274,6 +297,10 @@ class Warehouse:
         ).fetchall()
         if left:
             raise Difference(f"loads have left {left} behind")
+
+
+def _rows_of(stream: str, it: Outcome) -> list[tuple[Any, ...]]:
+    return [(row.line, row.as_of, row.raw is None, *bronze_columns(stream, row)) for row in it.rows]
 
 
 def _plain(row: Columns) -> tuple[str, ...]:

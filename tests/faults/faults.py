@@ -40,6 +40,7 @@ _TALKS: dict[str, dict[Channel, int]] = {
     # About how many requests a step makes on a channel: where the draw puts its faults.
     "extract": {"source": 2, "aws": 12},
     "refine": {"aws": 12},
+    "replay": {"aws": 14},
     "load": {"aws": 11, "postgres": 50, "copy": 2, "commit": 3},
     "audit": {"aws": 8, "postgres": 40, "commit": 3},
 }

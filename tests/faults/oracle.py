@@ -49,12 +49,12 @@ class Outcome:
     """What a batch would be if it held one answer: its rows, the places of refused records, and what is known after.
 
     Attributes:
-        refused: places of the records that go into the quarantine.
+        refused: the records that go into the quarantine, by their places.
         terminal: why nothing may be published; empty if nothing speaks against it.
     """
 
     rows: tuple[Row, ...]
-    refused: tuple[int, ...]
+    refused: dict[int, Record]
     terminal: str
     known: Known
 
@@ -72,11 +72,11 @@ def outcome(
     stream: str, mode: str, answer: Answer, as_of: datetime, batch: str, known: Known, reject_rate: float
 ) -> Outcome:
     """What a batch has to hold if this answer is the one it took."""
-    if known.as_of is not None:
+    if mode != "interval" and known.as_of is not None:
         as_of = max(as_of, known.as_of + MICROSECOND)
     records = dict(known.records)
     lines: list[tuple[int, bytes | None]] = []
-    refused: list[int] = []
+    refused: dict[int, Record] = {}
     refused_now: dict[str, int | None] = {}
     refused_keys: set[int | None] = set()
     seen: set[int] = set()
@@ -91,7 +91,7 @@ def outcome(
             refused_keys.add(record.key)
             raw = kept_of_refused(stream, record)
             if mode == "interval" or raw is None or _hash(raw) not in known.refused | refused_now:
-                refused.append(place)
+                refused[place] = record
             if raw is not None:
                 refused_now[_hash(raw)] = record.key
     gone: list[int] = []
@@ -108,7 +108,17 @@ def outcome(
         terminal = "DeleteRateExceeded"
     kept_refused = known.refused if mode == "cursor" or None in refused_keys else {}
     rows = tuple(Row(key, raw, batch, line, as_of) for line, (key, raw) in enumerate(lines))
-    return Outcome(rows, tuple(refused), terminal, Known(records, kept_refused | refused_now, as_of))
+    return Outcome(rows, refused, terminal, Known(records, kept_refused | refused_now, as_of))
+
+
+def resolution(action: str, batch: str, resolved: Outcome) -> Outcome:
+    """What a batch is that resolves another one's refused records, under the corrected contract."""
+    as_of = resolved.known.as_of
+    assert as_of is not None
+    passing = [r for r in resolved.refused.values() if action == "replay" and r.mendable]
+    left = {place: r for place, r in resolved.refused.items() if action == "replay" and not r.mendable}
+    rows = tuple(Row(r.value["id"], r.raw, batch, line, as_of) for line, r in enumerate(passing))
+    return Outcome(rows, left, "" if rows or action == "discard" else "nothing passed", resolved.known)
 
 
 def without_secret(raw: bytes) -> bytes:

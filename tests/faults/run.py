@@ -34,10 +34,11 @@ class Run:
         batch: the batch's id; empty for the audit.
         as_of: the time that the run stands for.
         turns: where the run has to wait for its turn, if another one runs at once.
+        action: of a replay: `replay` or `discard`.
         answers: what the source sent it, whole.
         written: the keys that it wrote to S3, in order, as S3 saw them.
         code: the process's exit code, -9 for a killed one; None while it runs.
-        said: the last line of what it printed.
+        said: the last line of what it printed (`output`).
     """
 
     name: str
@@ -47,6 +48,7 @@ class Run:
     as_of: datetime
     faults: Sequence[Fault] = ()
     turns: Turns | None = None
+    action: str = ""
     answers: list[Answer] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     struck: list[Fault] = field(default_factory=list)
@@ -62,6 +64,10 @@ class Run:
     @property
     def succeeded(self) -> bool:
         return self.code == 0
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -signal.SIGKILL
 
     @property
     def terminal(self) -> bool:

@@ -24,11 +24,13 @@ class Record:
     Attributes:
         valid: whether the contract takes it (known from how it was made).
         key: of one that is not valid: its key, if that can be read nevertheless.
+        mendable: of one that is not valid: the contract takes it once it has been corrected (`world.py`).
     """
 
     raw: bytes
     valid: bool = True
     key: int | None = None
+    mendable: bool = False
 
     @property
     def value(self) -> Any:
@@ -85,8 +87,7 @@ class Shop:
                 value = {**order.value, "updatedAt": iso(order.updated)} if self.says_updated else order.value
                 raw = encode(value)
                 if order.broken:
-                    raw, key = break_record(raw, order.broken), None if order.broken in UNREADABLE else number
-                    yield from [Record(raw, False, key)] * order.copies
+                    yield from [break_record(number, raw, order.broken)] * order.copies
                 else:
                     yield from [Record(raw)] * order.copies
 
@@ -225,6 +226,9 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
 UNREADABLE = ("a value that is missing",)
 """Those after which nobody can say whose record it was."""
 
+MENDABLE = ("a quantity of 0", "no lines")
+"""Those that the contract should have allowed, as somebody finds out at the end."""
+
 
 def spoil(stream: str, raw: bytes, *, readable: bool) -> Record:
     """A valid record of any stream, malformed."""
@@ -234,9 +238,9 @@ def spoil(stream: str, raw: bytes, *, readable: bool) -> Record:
     return Record(_with(raw, name, value), valid=False, key=json.loads(raw)["id"])
 
 
-def break_record(raw: bytes, how: str) -> bytes:
-    """A cart's bytes, malformed."""
-    return BROKEN[how](raw)
+def break_record(number: int, raw: bytes, how: str) -> Record:
+    """A cart, malformed."""
+    return Record(BROKEN[how](raw), False, None if how in UNREADABLE else number, how in MENDABLE)
 
 
 def encode(value: Any) -> bytes:

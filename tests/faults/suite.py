@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 import traceback
 from collections import Counter
@@ -35,8 +37,8 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for _ in self._processes:
-            self._asked.put(None)
+        for process in self._processes:
+            process.terminate()
         for process in self._processes:
             process.join()
 
@@ -48,8 +50,8 @@ class Workers:
         """
         waiting = iter(seeds)
         going_on = 0
-        try:
-            while True:
+        while True:
+            try:
                 while going_on < len(self._processes) and (seed := next(waiting, None)) is not None:
                     self._asked.put((seed, plant))
                     going_on += 1
@@ -58,9 +60,10 @@ class Workers:
                 report = self._next()
                 going_on -= 1
                 yield report
-        finally:
-            for _ in range(going_on):
-                self._next()
+            except GeneratorExit:
+                for _ in range(going_on):
+                    self._next()
+                return
 
     def _next(self) -> Report:
         report = self._told.get(timeout=LONGEST_HISTORY_SECONDS)
@@ -70,12 +73,14 @@ class Workers:
 
 
 def _work(asked: Any, told: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process says when it ends
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # and the services are stopped then
     try:
         with world() as built:
-            while (order := asked.get()) is not None:
-                seed, plant = order
+            while True:
+                seed, plant = asked.get()
                 told.put(happen(built, seed, plant))
-    except BaseException:
+    except Exception:
         told.put(traceback.format_exc())
         raise
 
@@ -89,6 +94,7 @@ def main(
     *, histories: int, first: int, seed: int | None, plant: str, workers: int, verbose: bool, keep_going: bool
 ) -> int:
     """Tell histories and print how they went; the exit code: 1 if one went wrong, after which there are no more."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     seeds = [seed] if seed is not None else range(first, first + histories)
     reports: list[Report] = []
@@ -116,6 +122,6 @@ def line(report: Report) -> str:
     """A history in short."""
     return (
         f"seed {report.seed:5}  {'WRONG' if report.difference else 'right'}  {report.runs:2} runs, "
-        f"{report.batches} batches, {report.failed} failed at first, {report.lost} for good, "
-        f"{sum(report.struck.values()):2} faults struck, {report.seconds:4.1f} s"
+        f"{report.batches} batches: {report.failed} failed at first, {report.lost} for good, "
+        f"{report.resolved} resolved; {sum(report.struck.values()):2} faults struck, {report.seconds:4.1f} s"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -224,7 +225,23 @@ def _put_sources(s3: Any) -> None:
     _put_files(s3, "cursor", files)
 
 
-def _put_files(s3: Any, prefix: str, files: dict[str, Any]) -> None:
+def _correct(contract: dict[str, Any]) -> None:
+    """Take orders without lines and lines of nothing."""
+    (lines,) = (p for p in contract["schema"][0]["properties"] if p["name"] == "products")
+    del lines["logicalTypeOptions"]["minItems"]
+    (quantity,) = (p for p in lines["items"]["properties"] if p["name"] == "quantity")
+    quantity["logicalTypeOptions"]["minimum"] = 0
+
+
+def _put_files(s3: Any, mode: str, files: dict[str, Any]) -> None:
+    for prefix, corrected in ((mode, False), (f"{mode}-corrected", True)):
+        files = copy.deepcopy(files)
+        if corrected:
+            _correct(files["carts.odcs.yaml"])
+        _put_all(s3, prefix, files)
+
+
+def _put_all(s3: Any, prefix: str, files: dict[str, Any]) -> None:
     for name, content in files.items():
         s3.put_object(Bucket=ARTIFACTS, Key=f"{prefix}/fakestore/{name}", Body=yaml.safe_dump(content).encode())
 
