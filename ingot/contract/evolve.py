@@ -33,7 +33,7 @@ _OPTIONS = {  # which of a field's options still mean something when its type ch
     ("number", "integer"): ("minimum", "maximum"),
     ("string", "string"): ("minLength", "pattern"),
 }
-_INDENTS = ({"mapping": 2, "sequence": 4, "offset": 2}, {"mapping": 2, "sequence": 2, "offset": 0})
+_INDENTS = ({"mapping": 2, "sequence": 2, "offset": 0}, {"mapping": 2, "sequence": 4, "offset": 2})
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def propose(
     after = text
     accepted: list[tuple[str, str]] = []
     unchanged: list[tuple[str, str]] = []
+    editor = _Editor(text)
     for one in drift:
-        editor = _Editor(after)
         try:
             _hold_fast(contract, one, fixed)
             done = _apply(editor, contract, one, shapes[one.path], batch_id)
-            edited = editor.text
+            edited = editor.text()
             load_contract(edited, origin=origin)
         except NotEnforceable as error:
             unchanged.append((one.path, str(error)))
@@ -101,10 +101,11 @@ def propose(
         else:
             after = edited
             accepted.append((one.path, done))
+        editor = editor.reopened(after)
     changes = tuple(compare(contract, load_contract(after, origin=origin)))
     version = bumped(contract.version, required_bump(changes))
     if accepted:
-        after = _Editor(after).with_version(version)
+        after = editor.with_version(version)
     return Patch(text, after, version, tuple(accepted), changes, tuple(unchanged))
 
 
@@ -194,35 +195,31 @@ class _Editor:
     A comment belongs, for the library, to the value before it: it moves on when that value goes.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, indent: dict[str, int] | None = None) -> None:
         self._before = text
-        for indent in reversed(_INDENTS):
-            self._yaml = YAML()
-            self._yaml.preserve_quotes = True
-            self._yaml.width = 4096
-            self._yaml.explicit_start = text.startswith("---")
-            self._yaml.indent(**indent)
-            self._document = self._yaml.load(text)
-            if self.text == text:
-                break
+        # The library writes in one hand: in the one that is nearest to the file's.
+        self._indent = indent or max(_INDENTS, key=lambda hand: _likeness(text, hand))
+        self._yaml, self._document = _read(text, self._indent)
 
-    @property
+    def reopened(self, text: str) -> _Editor:
+        """The same file anew, with the changes that worked out: written twice, a document may lose comments."""
+        return _Editor(text, self._indent)
+
     def text(self) -> str:
         """The document as it is now.
 
         Raises:
             NotEnforceable: a comment of the file got lost.
         """
-        stream = io.StringIO()
-        self._yaml.dump(self._document, stream)
-        if lost := _comments(self._before) - _comments(stream.getvalue()):
+        text = _written(self._yaml, self._document)
+        if lost := _comments(self._before) - _comments(text):
             raise NotEnforceable(f"the comment {min(lost)!r} would get lost; change the file by hand")
-        return stream.getvalue()
+        return text
 
     def with_version(self, version: str) -> str:
         """The text with another version of the contract."""
         self._document["version"] = version
-        return self.text
+        return self.text()
 
     def add(self, steps: Steps, definition: dict[str, Any]) -> None:
         """Append a property to the object that it stands in."""
@@ -281,6 +278,25 @@ def _reads_differently(text: str) -> bool:
         return bool(yaml.safe_load(text) != text)
     except yaml.YAMLError:
         return True
+
+
+def _read(text: str, indent: dict[str, int]) -> tuple[YAML, Any]:
+    reader = YAML()
+    reader.preserve_quotes = True
+    reader.width = 4096
+    reader.explicit_start = text.startswith("---")
+    reader.indent(**indent)
+    return reader, reader.load(text)
+
+
+def _written(writer: YAML, document: Any) -> str:
+    stream = io.StringIO()
+    writer.dump(document, stream)
+    return stream.getvalue()
+
+
+def _likeness(text: str, indent: dict[str, int]) -> int:
+    return len({*_written(*_read(text, indent)).splitlines()} & {*text.splitlines()})
 
 
 def _comments(text: str) -> set[str]:
