@@ -35,7 +35,13 @@ class Pull:
     """
 
     def __init__(
-        self, stream: Stream, policy: RequestPolicy, url: httpx.URL, *, auth: httpx.Auth | None, mask: Mask
+        self,
+        stream: Stream,
+        policy: RequestPolicy,
+        url: httpx.URL,
+        *,
+        auth: httpx.Auth | None = None,
+        mask: Mask = Mask(),  # noqa: B008  # it cannot be changed
     ) -> None:
         self._stream, self._policy, self._url, self._auth, self._mask = stream, policy, url, auth, mask
         self._records = Records(stream.records)
@@ -64,7 +70,7 @@ class Pull:
                 await self._steer([])
 
     async def _walk(self) -> AsyncGenerator[Page, None]:
-        read: set[httpx.URL] = set()
+        read: set[str] = set()
         body = b""
         following = [self._pager.first(self._url)]
         await self._steer(following)
@@ -74,7 +80,7 @@ class Pull:
             answer = self._tasks.pop(url).result()
             self._hold_to_new(answer.page, body)
             body = answer.page.body
-            read.add(url)
+            read.add(str(url))
             following = list(islice(self._pager.ahead(url, answer), self._policy.concurrency))
             self._hold_to_bounds(following[:1], read)
             await self._steer(following)
@@ -103,11 +109,11 @@ class Pull:
                 hint="see that the source knows the parameter in source.yaml's pagination",
             )
 
-    def _hold_to_bounds(self, following: list[httpx.URL], read: set[httpx.URL]) -> None:
+    def _hold_to_bounds(self, following: list[httpx.URL], read: set[str]) -> None:
         how = self._stream.pagination
         for url in following:
             shown = self._mask(url)
-            if url in read:
+            if str(url) in read:
                 raise PayloadBroken(
                     f"The source's pages go round in a circle: {shown} comes again.", url=shown, hint=AGAIN
                 )

@@ -115,8 +115,10 @@ def test_the_deadline_holds_whatever_the_server_does(api: Api, fault: dict[str, 
 
 def test_the_deadline_is_of_all_pages_together(api: Api) -> None:
     """No page is slow; all five together are."""
+    source = api.source(**PAGES, request={"deadline_seconds": 2})
+    assert len(list(api.pages(source))) == 5
     api.recorded.misbehave(latency=0.5)
-    pages = api.pages(api.source(**PAGES, request={"deadline_seconds": 2}))
+    pages = api.pages(source)
     assert len(next(pages).records) == 10
     with pytest.raises(SourceUnavailable, match="not read to its end within 2 s"):
         list(pages)

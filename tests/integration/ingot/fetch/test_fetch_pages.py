@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 import threading
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingot.errors import ConfigurationError, IngotError, PayloadBroken, SourceRefused, SourceUnavailable
 from ingot.fetch import Page
+from ingot.fetch.pull import Pull
 
 if TYPE_CHECKING:
     from conftest import Api
@@ -258,6 +262,20 @@ def test_no_more_pages_are_ahead_than_allowed(api: Api) -> None:
     done.wait()
     assert len(api.asked) == 5
     pages.close()
+
+
+def test_guesses_that_prove_wrong_are_dropped(api: Api) -> None:
+    """No page is as long as the one before it, so that every offset but the next one is guessed wrong."""
+    source = api.source(path("offset", 70), params={"limit": "10"}, request={"concurrency": 4}, **STYLES["offset"])
+    truth = [json.loads(cart) for cart in api.carts(70)]
+    for offset, end in pairwise(accumulate([0, *[7, 5, 8, 6] * 2, 70])):
+        api.recorded.misbehave(query={"offset": str(offset)}, body={"items": truth[offset:end]})
+    pull = Pull(source.stream("carts"), source.request, httpx.URL(f"{api.recorded.url}{path('offset', 70)}?limit=10"))
+
+    async def on_their_way() -> list[int]:
+        return [len(pull._tasks) async for _ in pull.pages()]
+
+    assert max(asyncio.run(on_their_way())) == 4
 
 
 def test_pages_are_asked_for_side_by_side(api: Api) -> None:
