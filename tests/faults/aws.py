@@ -41,10 +41,8 @@ class _Handler(BaseHTTPRequestHandler):
         run = self._run
         if run is None or run.over:
             return reset(self.connection)
-        fault = run.request("aws")
         length = int(self.headers.get("Content-Length", 0))
-        if fault is not None and not self._fits(fault, length):
-            fault = None
+        fault = run.request("aws", lambda fault: self._fits(fault, length))
         if fault is not None and fault.kind in ("reset", "reset-mid-upload", "killed-before"):
             self.rfile.read(length // 2 if fault.kind == "reset-mid-upload" else 0)
             run.strike(fault)
@@ -69,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any
 
     def _fits(self, fault: Fault, length: int) -> bool:
-        """Whether the fault can happen to this request; one that cannot lets it pass."""
+        """Whether the fault can happen to this request."""
         if fault.kind == "409-conflict":
             return "If-None-Match" in self.headers
         if fault.kind == "reset-mid-upload":

@@ -1,7 +1,7 @@
 """What can go wrong, where, and the draw of what goes wrong for one run of a job.
 
-A fault strikes the n-th request that a run makes on a channel, and the `times - 1` requests after it: single ones are
-what a client's own retries are for, bursts are what they are not enough for. The channels are the places that a job
+A fault strikes the n-th request of a run that it can happen to, and the `times - 1` after it: single ones are what a
+client's own retries are for, bursts are what they are not enough for. The channels are the places that a job
 talks to; requests are counted, not seconds, so that the same seed gives the same trouble.
 """
 
@@ -38,18 +38,24 @@ KINDS: dict[Channel, dict[str, int]] = {
 
 _TALKS: dict[str, dict[Channel, int]] = {
     # About how many requests a step makes on a channel: where the draw puts its faults.
-    "extract": {"source": 2, "aws": 12},
+    "extract": {"source": 1, "aws": 12},
     "refine": {"aws": 12},
     "replay": {"aws": 14},
     "load": {"aws": 11, "postgres": 50, "copy": 2, "commit": 3},
     "audit": {"aws": 8, "postgres": 40, "commit": 3},
 }
+EVERYTHING: tuple[tuple[Channel, str], ...] = tuple(
+    (channel, kind) for channel, kinds in KINDS.items() for kind in kinds
+)
+"""Every kind of fault, with its channel."""
+
+_FEW = {"409-conflict": 1, "reset-mid-upload": 3, "cut-off-body": 5}  # of the requests that they can happen to
 _RARE = {"restarted": 0.15, "404": 0.3, "time-out": 0.4}  # slow, or hard to go on from
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of trouble on the requests from the `at`-th (counted from 1) on a channel."""
+    """One kind of trouble on the requests from the `at`-th on (counted from 1) of those that it can happen to."""
 
     channel: Channel
     kind: str
@@ -70,14 +76,25 @@ class Fault:
 def draw(random: Random, step: str) -> tuple[Fault, ...]:
     """What troubles one run of a step: most often nothing, at times two things."""
     count = random.choices((0, 1, 2), weights=(50, 42, 8))[0]
-    return tuple(_draw_one(random, step) for _ in range(count))
+    return tuple(dict.fromkeys(_draw_one(random, step) for _ in range(count)))
+
+
+def certain(seed: int, step: str) -> tuple[Fault, ...]:
+    """What troubles the history of a seed for certain: as many histories as there are kinds have them all."""
+    channel, kind = EVERYTHING[seed % len(EVERYTHING)]
+    if step != ("extract" if channel in ("source", "aws") else "load"):
+        return ()
+    return (_place(Random(f"{seed} certain"), channel, kind, step),)
 
 
 def _draw_one(random: Random, step: str) -> Fault:
-    talks = _TALKS[step]
-    channel = random.choice(sorted(talks))
-    kinds = KINDS[channel]
-    kind = random.choices(sorted(kinds), weights=[_RARE.get(k, 2.0 if k in KILLS else 1.0) for k in sorted(kinds)])[0]
-    burst = kinds[kind] > 1 and random.random() < 0.5
-    at = random.randint(1, 1 if channel == "source" else talks[channel])
-    return Fault(channel, kind, at, kinds[kind] if burst else 1)
+    channel = random.choice(sorted(_TALKS[step]))
+    kinds = sorted(KINDS[channel])
+    kind = random.choices(kinds, weights=[_RARE.get(k, 2.0 if k in KILLS else 1.0) for k in kinds])[0]
+    return _place(random, channel, kind, step)
+
+
+def _place(random: Random, channel: Channel, kind: str, step: str) -> Fault:
+    burst = KINDS[channel][kind]
+    at = random.randint(1, min(_TALKS[step][channel], _FEW.get(kind, 1000)))
+    return Fault(channel, kind, at, burst if random.random() < 0.5 else 1)

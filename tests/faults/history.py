@@ -130,7 +130,7 @@ class History:
         return Round(number, start, start + timedelta(days=1, hours=6), ("carts",), "", timedelta(0), False)
 
     def _resolve(self) -> None:
-        """The contract is corrected, and what was refused is sent through it or given up: while all goes wrong, then calmly.
+        """The contract is corrected; what was refused is sent through it or given up, in hard times and in calm ones.
 
         Whoever asks first decides what becomes of it.
         """

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -55,7 +55,7 @@ class Run:
     code: int | None = None
     said: str = ""
     output: str = ""
-    _counts: Counter[str] = field(default_factory=Counter)
+    _counts: Counter[Fault] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _started: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -93,17 +93,22 @@ class Run:
         if self.turns:
             self.turns.leave(self)
 
-    def request(self, channel: Channel) -> Fault | None:
-        """Count a request; the fault that strikes it, if one does."""
+    def request(self, channel: Channel, fits: Callable[[Fault], bool] = lambda fault: True) -> Fault | None:
+        """Count a request; the fault that strikes it, if one does.
+
+        Args:
+            fits: whether a fault can happen to this request at all.
+        """
         if self.turns and channel in ("source", "aws", "commit"):
             self.turns.wait(self)
         with self._lock:
-            self._counts[channel] += 1
-            number = self._counts[channel]
+            struck = None
             for fault in self.faults:
-                if fault.channel == channel and fault.at <= number < fault.at + fault.times:
-                    return fault
-        return None
+                if fault.channel == channel and fits(fault):
+                    self._counts[fault] += 1
+                    if fault.at <= self._counts[fault] < fault.at + fault.times:
+                        struck = struck or fault
+            return struck
 
     def strike(self, fault: Fault) -> None:
         """Note that a fault did what it is there for; a killing one kills."""

@@ -16,7 +16,7 @@ from tests.faults.history import Report, happen
 from tests.faults.world import world
 
 WORKERS = 2
-LONGEST_HISTORY_SECONDS = 300
+LONGEST_HISTORY_SECONDS = 900
 
 
 class Workers:
