@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
 
-VALUES = msgspec.json.Decoder(float_hook=Decimal)
+
+def _number(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of nineteen digits, which JSON allows
+        return float(text)
+
+
+VALUES = msgspec.json.Decoder(float_hook=_number)
 """Decodes what :meth:`Shape.add` takes: decimals keep their digits."""
 
 _MOST_MEMBERS = 100  # more are no fields but data: a map keyed by id

@@ -110,7 +110,20 @@ def test_a_record_that_hides_its_fault_is_refused_among_good_ones(members: bytes
 
 @pytest.mark.parametrize(
     "record",
-    [b"", b"1", b"null", b'"x"', b"[]", b'[{"id":1}]', b"{", b"}", b'{"id":1}{"id":2}', b'{"id":1}//', b"{'id':1}"],
+    [
+        b"",
+        b"1",
+        b"0e1000000000000000000",
+        b"null",
+        b'"x"',
+        b"[]",
+        b'[{"id":1}]',
+        b"{",
+        b"}",
+        b'{"id":1}{"id":2}',
+        b'{"id":1}//',
+        b"{'id':1}",
+    ],
 )
 def test_what_is_no_object_is_refused(record: bytes) -> None:
     verdict = Gate(CONTRACT).check(b"[" + record + b"]", [record])
