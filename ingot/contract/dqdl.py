@@ -7,7 +7,7 @@ https://github.com/awslabs/dqdl, and https://github.com/awslabs/deequ shows how 
   may lack a value is asked only where it has one, or there must be none.
 - ``between`` leaves out both ends, and ``matches`` wants the whole value, by Java's regular expressions; the gate
   searches, by RE2's.
-- There are no rules for lists and structs.
+- There are no rules for lists and structs, not even ``IsComplete``.
 
 Every rule holds for a table that the gate filled: a key may stand there in many versions, and a deleted key's row has
 nothing but the key. What DQDL cannot say stands in the ruleset as a comment.
@@ -55,6 +55,11 @@ def _lineage() -> list[str]:
 
 def _column(column: Column, contract: Contract) -> Iterator[str]:
     name = column.name.replace('"', '\\"')
+    if column.property.logical_type == "array":
+        yield f'ColumnExists "{name}"'
+        needed = "" if column.nullable else "required; "
+        yield f"# {name}: {needed}{_array(column.property)}. DQDL has no rules for lists: the gate alone checks them."
+        return
     if column.nullable:
         yield f'ColumnExists "{name}"'
         # Only a record has a value: no need to say that the key is not deleted.
@@ -74,9 +79,6 @@ def _column(column: Column, contract: Contract) -> Iterator[str]:
 def _constraints(prop: Property, name: str) -> Iterator[tuple[str, str]]:
     """Rules without their ``where``; or none, and what cannot be said."""
     options = prop.logical_type_options
-    if prop.logical_type == "array":
-        yield "", f"{_array(prop)}. DQDL has no rules for lists: the gate alone checks them."
-        return
     for sign, bound in ((">=", options.minimum), ("<=", options.maximum)):
         if bound is not None:
             yield f'ColumnValues "{name}" {sign} {_number(prop, bound)}', ""

@@ -140,7 +140,6 @@ def test_every_rule_holds_for_versions_deleted_keys_and_columns_without_a_value(
         ("seen", None),
         ("geo_lat", "north"),
         ("geo_lat", "123456789"),
-        ("lines", None),
         ("_line", 0),
         ("_line", -1),
         ("_batch_id", None),
@@ -202,7 +201,7 @@ def test_a_pattern_that_glue_may_read_otherwise_is_a_comment(pattern: str) -> No
 
 def test_what_dqdl_cannot_say_of_a_list_is_a_comment() -> None:
     (comment,) = (line for line in ruleset(contract()).splitlines() if line.startswith("    #"))
-    assert comment.startswith("    # lines: a list of 1 to 3 items, each with number (required), phone. ")
+    assert comment.startswith("    # lines: required; a list of 1 to 3 items, each with number (required), phone. ")
     assert "pin" not in comment
 
 
