@@ -147,7 +147,8 @@ class History:
         self.orchestrator.calm = False
         self.orchestrator.resolve(batch, key, choice, round)
         self.orchestrator.calm = True
-        self.orchestrator.resolve(batch, key, choice[:1], round)
+        for action in choice:
+            self.orchestrator.resolve(batch, key, (action,), round)
 
     def _audit(self) -> None:
         """For every interval that has none yet, and once more after all."""

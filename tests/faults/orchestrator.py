@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,6 +45,7 @@ class Orchestrator:
     failed: set[str] = field(default_factory=set)
     calm: bool = False
     corrected: bool = False
+    _over: dict[str, int] = field(default_factory=dict)  # batches that an audit was told of, by how many runs they had
     _looking: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, words: str) -> None:
@@ -88,8 +90,11 @@ class Orchestrator:
         """Bring the audit up to date, and hold it to what happened."""
         done = self._task("audit", {}, "", round.as_of, round, 0, None)
         if done:
+            counts = Counter(run.batch for run in self.runs)
+            self._over |= {batch: n for batch, n in counts.items() if _interval(round) in batch}
+            over = {batch for batch, n in counts.items() if self._over.get(batch) == n}
             with self.world.connect() as connection:
-                check_audit(connection, self.runs)
+                check_audit(connection, self.runs, over)
         return done is not None
 
     def _at_once(self, run: Callable[[int, Turns | None], None], name: str, *, twice: bool) -> None:
@@ -164,7 +169,11 @@ class Orchestrator:
 
 def batch_id(stream: str, round: Round) -> str:
     """The id that a batch must have: a function of what it is, and of nothing else."""
-    return f"fakestore.{stream}.{_stamp(round.start)}.{_stamp(round.end)}"
+    return f"fakestore.{stream}{_interval(round)}"
+
+
+def _interval(round: Round) -> str:
+    return f".{_stamp(round.start)}.{_stamp(round.end)}"
 
 
 def _stamp(moment: datetime) -> str:
