@@ -36,9 +36,9 @@ def transform(
     from ingot.cli import context
     from ingot.cli.output import show_json
 
-    command = dbt_command(project)
-    extra = ["--select", select] if select else []
-    code = build(command, project, context.endpoint(), [*extra, *(["--full-refresh"] if full_refresh else [])])
+    endpoint = context.endpoint()  # first, as it also reads which dbt there is from a checkout's `.ingot/env`
+    options = [*(["--select", select] if select else []), *(["--full-refresh"] if full_refresh else [])]
+    code = build(dbt_command(project), project, endpoint, options)
     if json:
         show_json({"succeeded": code == 0, "dbt_exit_code": code})
     raise typer.Exit(1 if code else 0)

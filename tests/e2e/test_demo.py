@@ -16,6 +16,8 @@ import psutil
 import pytest
 import zstandard
 
+from ingot.naming import JOBS
+
 if TYPE_CHECKING:
     from conftest import Demo
 
@@ -91,7 +93,7 @@ def test_everything_that_was_deployed_is_there_when_asked_by_api(demo: Demo) -> 
     tables = boto3.client("glue", **endpoint).get_tables(DatabaseName=NAMES.glue_database)["TableList"]
     assert {t["Name"] for t in tables} == {"fakestore_products", "fakestore_users", "fakestore_carts"}
     jobs = boto3.client("glue", **endpoint).get_jobs()["Jobs"]
-    assert {j["Name"] for j in jobs} == {NAMES.job("fakestore", s) for s in ("extract", "refine", "load", "audit")}
+    assert {j["Name"] for j in jobs} == {NAMES.job("fakestore", kind) for kind in JOBS}
     s3 = boto3.client("s3", **endpoint)
     for bucket in (NAMES.bronze_bucket, NAMES.lake_bucket, NAMES.artifacts_bucket, NAMES.dags_bucket):
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
