@@ -30,7 +30,8 @@ class Rebuilt:
 def rebuild(source: Source, *, bronze: ObjectStore, lake: ObjectStore, warehouse: Warehouse) -> Rebuilt:
     """Drop a source's bronze tables and audit rows, and load all of its batches again under the numbers they had.
 
-    A batch whose Parquet is gone is refined anew. No request goes to the source.
+    A batch whose Parquet is gone, or that is of another version of the contract than the present one, is refined
+    anew. No request goes to the source.
 
     Raises:
         WarehouseUnavailable, StorageUnavailable: run it again.
@@ -42,7 +43,7 @@ def rebuild(source: Source, *, bronze: ObjectStore, lake: ObjectStore, warehouse
         there = set(lake.keys(f"bronze/{source.name}/{stream.name}/"))
         for manifest, load_id in _in_order(bronze, stream):
             batch = manifest.batch
-            if manifest.parquet_key not in there:
+            if manifest.parquet_key not in there or manifest.contract_version != stream.contract.version:
                 with attempt(bronze, batch, "refine") as record:
                     refine(batch, contract=stream.contract, bronze=bronze, lake=lake, record=record)
                 done.refined += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -108,6 +109,20 @@ def test_a_rebuild_that_was_killed_is_run_again_and_the_next_load_gets_the_next_
     assert history.rows(f"select load_id from audit.batches where batch_id = '{april.id}'") == [(newest[0] + 1,)]
 
 
+def test_batches_of_an_older_contract_are_rebuilt_with_the_columns_of_the_present_one(world: World) -> None:
+    present = world.source.stream("carts").contract
+    fewer = tuple(prop for prop in present.properties if prop.name != "__v")
+    world.change("carts", contract=msgspec.structs.replace(present, properties=fewer, version="0.9.0"))
+    world.run(world.batch("carts", *MARCH))
+    assert "v" not in {name for row in rows_of(world, "bronze.fakestore_carts") for name in row}
+    world.change("carts", contract=present)
+
+    done = again(world)
+
+    assert done.refined == 1
+    assert [row["v"] for row in rows_of(world, "bronze.fakestore_carts")] == [0] * 5
+
+
 def test_no_number_is_given_twice_where_a_lost_warehouse_counted_from_1_again(
     world: World, warehouse_endpoint: Endpoint
 ) -> None:
@@ -157,8 +172,6 @@ def rows_of(world: World, table: str) -> Iterator[dict[str, object]]:
 
 
 def tolerant(contract: Contract) -> Contract:
-    import msgspec
-
     return msgspec.structs.replace(contract, max_reject_rate=0.9)
 
 
