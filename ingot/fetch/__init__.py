@@ -28,8 +28,9 @@ from ingot.sources import Source
 
 __all__ = ["Page", "base_url", "fetch"]
 
-# httpx logs every address as it is sent, with a key that stands in it. Ours are in the manifest, masked.
-logging.getLogger("httpx").addFilter(lambda record: record.levelno >= logging.WARNING)
+# They log addresses, and headers that may repeat one, with the key that stands in it. Ours are in the manifest, masked.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 def fetch(source: Source, batch: Batch, query: Mapping[str, str], *, secret: str | None = None) -> Iterator[Page]:

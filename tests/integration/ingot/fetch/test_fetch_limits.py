@@ -55,6 +55,15 @@ def test_a_limited_source_is_read_whole_in_its_own_time(api: Api, form: str, con
     assert max(page.tries for page in pages) == 2
 
 
+def test_a_wait_that_is_asked_for_holds_back_those_who_have_not_asked_yet(api: Api) -> None:
+    source = api.source(**PAGES, request={"requests_per_second": 4, "concurrency": 4})
+    api.recorded.misbehave(query={"page": "2"}, status=429, headers={"Retry-After": "1"}, times=1)
+    assert [page.tries for page in api.pages(source)] == [1, 2, 1, 1, 1]
+    _, refused, *others = begins(api)
+    assert len(others) == 4
+    assert min(others) - refused >= 1
+
+
 @pytest.mark.parametrize("wait", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])
 def test_a_wait_beyond_the_deadline_fails_at_once_and_says_so(api: Api, wait: str) -> None:
     api.recorded.misbehave(status=429, headers={"Retry-After": wait})
