@@ -17,7 +17,7 @@ from ingot.attempt import attempt
 from ingot.batch import Batch
 from ingot.errors import RejectRateExceeded
 from ingot.manifest import Manifest
-from ingot.sources import load_source
+from ingot.sources import Source, load_source
 from ingot.steps import extract, load, refine
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse
@@ -36,22 +36,27 @@ class Shop:
     dbt: Path
     docs: Path
 
-    def run(self, stream: str, day: int, *, publish: bool = True) -> Manifest:
-        """The batch of one day of March 2020, through all steps."""
+    def run(self, stream: str, day: int) -> Manifest:
+        """The batch of one day of March 2020, as far as Bronze."""
         start, end = datetime(2020, 3, day, tzinfo=UTC), datetime(2020, 3, day + 1, tzinfo=UTC)
         batch = Batch(source="fakestore", stream=stream, interval_start=start, interval_end=end)
-        names = self.deployed.names
-        bronze, lake = ObjectStore(names.bronze_bucket), ObjectStore(names.lake_bucket)
-        source = load_source(self.deployed.sources / "fakestore")
+        bronze = ObjectStore(self.deployed.names.bronze_bucket)
         with attempt(bronze, batch, "extract") as record:
-            manifest = extract(batch, source=source, bronze=bronze, as_of=end, record=record)
-        contract = source.stream(stream).contract
+            return extract(batch, source=self.source(), bronze=bronze, as_of=end, record=record)
+
+    def publish(self, manifest: Manifest) -> None:
+        """The batch as Parquet, and in the warehouse."""
+        names, batch = self.deployed.names, manifest.batch
+        bronze, lake = ObjectStore(names.bronze_bucket), ObjectStore(names.lake_bucket)
+        contract = self.source().stream(batch.stream).contract
         with attempt(bronze, batch, "refine") as record:
             refine(batch, contract=contract, bronze=bronze, lake=lake, record=record)
         warehouse = load_warehouse(self.deployed.endpoint)
         with attempt(bronze, batch, "load") as record:
             load(batch, contract=contract, bronze=bronze, lake=lake, warehouse=warehouse, record=record)
-        return manifest
+
+    def source(self) -> Source:
+        return load_source(self.deployed.sources / "fakestore")
 
     def parquet(self, manifest: Manifest) -> pa.Table:
         return pq.read_table(io.BytesIO(ObjectStore(self.deployed.names.lake_bucket).get(manifest.parquet_key)))
@@ -92,6 +97,7 @@ def test_new_fields_are_reported_proposed_accepted_and_become_columns(shop: Shop
         path="/products", patch={"merge": {"discount": 12.5, "supplier": {"code": "a-1", "since": "2019-05-01"}}}
     )
     first = shop.run("products", 1)
+    shop.publish(first)
     assert shop.drift("fakestore.products") == [
         ("new", "$.discount", None, "number", "12.5", 20),
         ("new", "$.supplier", None, "{code: string, since: date}", '{"code":"a-1","since":"2019-05-01"}', 20),
@@ -118,6 +124,7 @@ def test_new_fields_are_reported_proposed_accepted_and_become_columns(shop: Shop
     assert shop.diff("fakestore.products").code == 0  # the contract has caught up with the batch
     shop.deployed.misbehave(path="/products", patch={"merge": {"discount": 13.75}})
     second = shop.run("products", 2)
+    shop.publish(second)
     assert second.drift == ()
     assert second.contract_version == "1.1.0"
     assert shop.diff("fakestore.products").code == 0
@@ -144,6 +151,7 @@ def test_a_batch_that_failed_for_its_reject_rate_still_says_what_changed(shop: S
     assert shop.accept("fakestore.carts", "--yes").code == 0
     assert "version: 2.0.0" in shop.contract("carts")
     manifest = shop.run("carts", 2)
+    shop.publish(manifest)
     assert (manifest.accepted, manifest.drift) == (1, ())
     assert shop.parquet(manifest)["buyer_no"].to_pylist() == [7]
     assert shop.drift("fakestore.carts") == []
