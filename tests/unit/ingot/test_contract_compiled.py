@@ -257,6 +257,7 @@ def test_a_page_says_what_is_cut_and_gives_it_no_column() -> None:
     source, stream = next(pair for pair in STREAMS if pair[1].name == "users")
     before, _, after = contract_page(source, stream).partition("## What becomes of it")
     assert "| cut out at the gate | `password`:" in before
+    assert "`_record_hash`" in after
     assert "password" not in after
 
 
