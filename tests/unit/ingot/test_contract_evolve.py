@@ -179,6 +179,7 @@ class TestTheFile:
         after = patch_for([CART | {"userId": "x", "tip": 1}], self.COMMENTED).after
         assert "\n\n      # When, not where.\n      - name: date\n" in after
         assert "required: true  # since 2019\n" in after
+        assert "name: tip" in after
         assert after.endswith("classification: internal\n# the end\n")
 
     def test_a_comment_that_would_get_lost_stops_the_change(self) -> None:
