@@ -7,7 +7,8 @@ where ``ColumnValues`` fails for a NULL and ``ColumnLength`` takes one for an em
 ``IsPrimaryKey`` of several columns wants them unique, not complete.
 
 AWS's own parser needs Java and Maven. Held against it once, with 700 rulesets in which one token was changed, this one
-took none that it refuses (of those that it takes, this one takes half: what Ingot does not write).
+took none that it refuses (of those that it takes, this one takes half: what Ingot does not write). Held against Deequ
+on Spark 3.5, it found the same rules broken by each of fifteen wrong values, and none by a right table.
 """
 
 from __future__ import annotations
