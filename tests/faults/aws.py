@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(fault)
         status, headers, content = self._pass_on(body)
         if self.command == "PUT" and status == 200:
-            run.written.append(unquote(urlsplit(self.path).path).split("/", 2)[2])
+            run.wrote(unquote(urlsplit(self.path).path).split("/", 2)[2])
         if fault is not None:
             run.strike(fault)
             if fault.kind == "done-but-500":

@@ -7,7 +7,7 @@ talks to; requests are counted, not seconds, so that the same seed gives the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -38,10 +38,10 @@ KINDS: dict[Channel, dict[str, int]] = {
 
 _TALKS: dict[str, dict[Channel, int]] = {
     # About how many requests a step makes on a channel: where the draw puts its faults.
-    "extract": {"source": 1, "aws": 12},
-    "refine": {"aws": 12},
-    "replay": {"aws": 14},
-    "load": {"aws": 11, "postgres": 50, "copy": 2, "commit": 3},
+    "extract": {"source": 1, "aws": 9},
+    "refine": {"aws": 8},
+    "replay": {"aws": 11},
+    "load": {"aws": 7, "postgres": 50, "copy": 1, "commit": 3},
     "audit": {"aws": 8, "postgres": 40, "commit": 3},
 }
 EVERYTHING: tuple[tuple[Channel, str], ...] = tuple(
@@ -49,7 +49,10 @@ EVERYTHING: tuple[tuple[Channel, str], ...] = tuple(
 )
 """Every kind of fault, with its channel."""
 
-_FEW = {"409-conflict": 1, "reset-mid-upload": 3, "cut-off-body": 5}  # of the requests that they can happen to
+CERTAINLY = 5
+"""Extracts and loads make so many requests of any kind, whatever they are of; but see `_FEW`."""
+
+_FEW = {"409-conflict": 1, "reset-mid-upload": 3, "cut-off-body": 2}  # of the requests that they can happen to
 _RARE = {"restarted": 0.15, "404": 0.3, "time-out": 0.4}  # slow, or hard to go on from
 
 
@@ -84,7 +87,9 @@ def certain(seed: int, step: str) -> tuple[Fault, ...]:
     channel, kind = EVERYTHING[seed % len(EVERYTHING)]
     if step != ("extract" if channel in ("source", "aws") else "load"):
         return ()
-    return (_place(Random(f"{seed} certain"), channel, kind, step),)
+    fault = _place(Random(f"{seed} certain"), channel, kind, step)
+    most = min(CERTAINLY, _FEW.get(kind, CERTAINLY), _TALKS[step][channel])
+    return (replace(fault, at=1 + fault.at % most),)
 
 
 def _draw_one(random: Random, step: str) -> Fault:

@@ -20,6 +20,9 @@ STEPS = ("extract", "refine", "load")
 TRIES = 2
 """How often a task is started: what Airflow's `retries: 1` does."""
 
+SOURCES_FROM_S3 = 0.25
+"""Of the runs: it is the same code each time, and four requests."""
+
 BY_HAND = timedelta(minutes=7)
 """By how much a second run of the same batch stands for a later time."""
 
@@ -135,6 +138,7 @@ class Orchestrator:
         for tries in range(1, TRIES + 1):
             name = " ".join(filter(None, (who, what, action or step, f"try {tries}")))
             run = Run(name, who, step, batch, as_of, self._faults(name, batch, step), turns, action)
+            run.watch = self._look
             (self.runs if batch else self.audits).append(run)
             self._execute(run, round, arguments, lane, tries)
             if run.succeeded:
@@ -156,13 +160,26 @@ class Orchestrator:
         interval = {"interval_start": round.start.isoformat(), "interval_end": round.end.isoformat()}
         mode = self.plan.mode + "-corrected" * self.corrected
         try:
-            self.world.execute(run, {**interval, **arguments}, mode=mode, lane=lane, tries=tries, clock=round.clock)
+            self.world.execute(
+                run,
+                {**interval, **arguments},
+                mode=mode,
+                from_s3=Random(f"{self.plan.seed} {run.name} sources").random() < SOURCES_FROM_S3,
+                lane=lane,
+                tries=tries,
+                clock=round.clock,
+            )
         finally:
             came = "done" if run.succeeded else "killed" if run.killed else run.said
             trouble = "; ".join(map(str, run.struck))
             self.say(f"  {run.name}: {came}" + (f"  [{trouble}]" if trouble else ""))
+        if run.seen is not None:
+            raise run.seen
         check_verdict(run)
-        if any(key.startswith(("manifests/", "sequence/")) for key in run.written):
+
+    def _look(self, key: str) -> None:
+        """What anybody may see from now on has to be right from now on."""
+        if key.startswith(("manifests/", "sequence/")):
             with self._looking:
                 self.bucket.look()
 

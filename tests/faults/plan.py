@@ -62,6 +62,11 @@ class Plan:
     mode: Literal["interval", "cursor"]
     rounds: tuple[Round, ...]
 
+    @property
+    def streams(self) -> set[str]:
+        """Those that some round takes."""
+        return {stream for round in self.rounds for stream in round.streams}
+
     @classmethod
     def of(cls, seed: int) -> Plan:
         random = Random(f"plan {seed}")
@@ -70,12 +75,13 @@ class Plan:
         if random.random() < 0.2:
             days[-1] = 0  # the first day once more, by hand
         back = random.randrange(1, count) if random.random() < 0.3 else None
-        rounds = tuple(_round(random, number, day, last=number == count - 1, back=number == back)
+        others = STREAMS[1:] if random.random() < 0.5 else ("products",)
+        rounds = tuple(_round(random, others, number, day, last=number == count - 1, back=number == back)
                        for number, day in enumerate(days))  # fmt: skip
         return cls(seed, random.choice(("interval", "cursor")), rounds)
 
 
-def _round(random: Random, number: int, day: int, *, last: bool, back: bool) -> Round:
+def _round(random: Random, others: tuple[str, ...], number: int, day: int, *, last: bool, back: bool) -> Round:
     start = EPOCH + timedelta(days=day)
     as_of = EPOCH + timedelta(days=number + 1, hours=6)
     clock = timedelta(0)
@@ -83,7 +89,7 @@ def _round(random: Random, number: int, day: int, *, last: bool, back: bool) -> 
         # The clock of the orchestrator was set back, and with it the time that the run stands for.
         clock = -timedelta(days=random.choice((1, 2)), minutes=random.randint(0, 59))
         as_of += clock
-    streams = ["carts", *(s for s in STREAMS[1:] if number == 0 or random.random() < 0.35)]
+    streams = ["carts", *(s for s in others if number == 0 or random.random() < 0.35)]
     random.shuffle(streams)
     return Round(
         number=number + 1,

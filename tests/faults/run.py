@@ -37,6 +37,8 @@ class Run:
         action: of a replay: `replay` or `discard`.
         answers: what the source sent it, whole.
         written: the keys that it wrote to S3, in order, as S3 saw them.
+        watch: called with each of these as soon as it is there, and before the job hears of it.
+        seen: what `watch` raised.
         code: the process's exit code, -9 for a killed one; None while it runs.
         said: the last line of what it printed (`output`).
     """
@@ -51,6 +53,8 @@ class Run:
     action: str = ""
     answers: list[Answer] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    watch: Callable[[str], None] = lambda key: None
+    seen: Exception | None = None
     struck: list[Fault] = field(default_factory=list)
     code: int | None = None
     said: str = ""
@@ -92,6 +96,14 @@ class Run:
         self._ended.set()
         if self.turns:
             self.turns.leave(self)
+
+    def wrote(self, key: str) -> None:
+        """Note a key that is there now."""
+        self.written.append(key)
+        try:
+            self.watch(key)
+        except Exception as error:
+            self.seen = self.seen or error
 
     def request(self, channel: Channel, fits: Callable[[Fault], bool] = lambda fault: True) -> Fault | None:
         """Count a request; the fault that strikes it, if one does.

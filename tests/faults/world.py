@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +24,9 @@ from laptop.paths import Home
 from laptop.postgres import Postgres
 from laptop.services import Laptop, ReadyFileService
 
+from ingot.contract.postgres import create_table
+from ingot.naming import table_name
+from ingot.sources import load_source
 from tests.faults import aws, postgres, source
 from tests.faults.job import ROOT, Job, start
 from tests.faults.lane import Lane
@@ -62,6 +65,7 @@ class World:
     lanes: list[Lane]
     addresses: dict[str, dict[str, str]]
     s3: Any
+    sources: Path
     plant: str = ""
     _restarting: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,12 +73,22 @@ class World:
         """A session of the observer's own, past all faults."""
         return self.server.connect("ingot")
 
-    def fresh(self, shop: Shop) -> None:
-        """Nothing of the history before is left, and this shop is open."""
+    def fresh(self, shop: Shop, streams: Collection[str]) -> None:
+        """Nothing of the history before is left, and this shop is open.
+
+        Args:
+            streams: those that will be loaded. The others have a table too, since dbt reads it.
+        """
         self.counter.shop = shop
         self.terminate()
         with self.connect() as connection:
             connection.execute("drop schema if exists bronze, audit, staging, silver, gold cascade")
+            connection.execute("set role ingot")
+            connection.execute("create schema bronze")
+            for stream in load_source(self.sources / "interval" / "fakestore").streams.values():
+                if stream.name not in streams:
+                    for statement in create_table(stream.contract, table_name("fakestore", stream.name)):
+                        connection.execute(statement.encode())
         for bucket in (BRONZE, LAKE):
             for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
                 if keys := [{"Key": item["Key"]} for item in page.get("Contents", ())]:
@@ -86,6 +100,7 @@ class World:
         arguments: dict[str, str],
         *,
         mode: str = "interval",
+        from_s3: bool = True,
         lane: int = 0,
         tries: int = 1,
         clock: timedelta = timedelta(0),
@@ -94,6 +109,7 @@ class World:
 
         Args:
             mode: in which carts are taken.
+            from_s3: read the source's files from S3, as in the cloud, or from a folder, which is quicker.
 
         Raises:
             Hung: it has none.
@@ -107,7 +123,7 @@ class World:
                 "source": "fakestore",
                 "bronze_bucket": BRONZE,
                 "lake_bucket": LAKE,
-                "sources_uri": f"s3://{ARTIFACTS}/{mode}",
+                "sources_uri": f"s3://{ARTIFACTS}/{mode}" if from_s3 else str(self.sources / mode),
                 "warehouse_secret": address["secret"],
                 **arguments,
             },
@@ -173,10 +189,14 @@ def world() -> Iterator[World]:
         counter = source.Counter(Shop(Random(0)))
         dbt = stack.enter_context(dbt_process(_dbt_python(), "postgres", folder, _dbt_environment(laptop.postgres)))
         s3 = boto3.client("s3", endpoint_url=cloud.url, config=Config(s3={"addressing_style": "path"}))
-        built = World(home, cloud.url, laptop.postgres, dbt, counter, [Lane("a"), Lane("b")], {}, s3)
+        built = World(
+            home, cloud.url, laptop.postgres, dbt, counter, [Lane("a"), Lane("b")], {}, s3, folder / "sources"
+        )
         for bucket in (BRONZE, LAKE, ARTIFACTS):
             s3.create_bucket(Bucket=bucket)
-        _put_sources(s3)
+        _write_sources(built.sources)
+        for file in built.sources.rglob("*.yaml"):
+            s3.upload_file(str(file), ARTIFACTS, str(file.relative_to(built.sources)))
         for lane in built.lanes:
             built.addresses[lane.name] = _open_lane(stack, built, lane)
         yield built
@@ -203,7 +223,7 @@ MAX_REJECT_RATE = 0.34
 """In batches of few records, so that one malformed one is no outage."""
 
 
-def _put_sources(s3: Any) -> None:
+def _write_sources(folder: Path) -> None:
     """The project's own source and contracts, but asked as hastily as histories are told; carts in either mode."""
     files = {f.name: yaml.safe_load(f.read_text()) for f in sorted((ROOT / "sources" / "fakestore").glob("*.yaml"))}
     source = files["source.yaml"]
@@ -211,7 +231,7 @@ def _put_sources(s3: Any) -> None:
     for contract in (content for name, content in files.items() if name != "source.yaml"):
         (limit,) = (p for p in contract["customProperties"] if p["property"] == "maxRejectRate")
         limit["value"] = MAX_REJECT_RATE
-    _put_files(s3, "interval", files)
+    _write_files(folder, "interval", files)
     source["streams"]["carts"] = {
         "path": "/carts",
         "mode": "cursor",
@@ -222,7 +242,7 @@ def _put_sources(s3: Any) -> None:
         {"name": "updatedAt", "logicalType": "timestamp", "physicalType": "timestamptz", "required": True,
          "classification": "internal", "description": "When it last changed."}
     )  # fmt: skip
-    _put_files(s3, "cursor", files)
+    _write_files(folder, "cursor", files)
 
 
 def _correct(contract: dict[str, Any]) -> None:
@@ -233,17 +253,14 @@ def _correct(contract: dict[str, Any]) -> None:
     quantity["logicalTypeOptions"]["minimum"] = 0
 
 
-def _put_files(s3: Any, mode: str, files: dict[str, Any]) -> None:
-    for prefix, corrected in ((mode, False), (f"{mode}-corrected", True)):
-        files = copy.deepcopy(files)
-        if corrected:
-            _correct(files["carts.odcs.yaml"])
-        _put_all(s3, prefix, files)
-
-
-def _put_all(s3: Any, prefix: str, files: dict[str, Any]) -> None:
-    for name, content in files.items():
-        s3.put_object(Bucket=ARTIFACTS, Key=f"{prefix}/fakestore/{name}", Body=yaml.safe_dump(content).encode())
+def _write_files(folder: Path, mode: str, files: dict[str, Any]) -> None:
+    corrected = copy.deepcopy(files)
+    _correct(corrected["carts.odcs.yaml"])
+    for name, content in ((mode, files), (f"{mode}-corrected", corrected)):
+        target = folder / name / "fakestore"
+        target.mkdir(parents=True)
+        for file, text in content.items():
+            (target / file).write_text(yaml.safe_dump(text))
 
 
 def _dbt_python() -> Path:
