@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 QUARTER = ("--from", "2020-01-01", "--to", "2020-04-01")
 
 
-pytestmark = pytest.mark.slow  # real jobs, one after the other
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # real jobs, one after the other
 WINTER = ("--from", "2020-01-01", "--to", "2020-03-01")
 JANUARY = "fakestore.carts.20200101T000000Z.20200201T000000Z"
 FEBRUARY = "fakestore.carts.20200201T000000Z.20200301T000000Z"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 
 from ingot.batch import Batch, parse_time
@@ -13,7 +16,7 @@ from ingot.storage import ObjectStore
 if TYPE_CHECKING:
     from conftest import Deployed
 
-pytestmark = pytest.mark.slow  # real jobs, one after the other
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # real jobs, one after the other
 BACKFILL = ("backfill", "--source", "fakestore", "--from", "2020-03-01", "--to", "2020-04-01", "--chunk", "month")
 MARCH = "fakestore.carts.20200301T000000Z.20200401T000000Z"
 PLACES = """
@@ -30,6 +33,16 @@ def refuse_two_carts(deployed: Deployed) -> None:
     done = deployed.ingot(*BACKFILL)
     assert done.code == 0, done.err
     deployed.behave()
+
+
+@contextmanager
+def broken(deployed: Deployed, kind: str) -> Iterator[None]:
+    """While it lasts, a job fails for good."""
+    script = {"Bucket": deployed.names.artifacts_bucket, "Key": f"jobs/{kind}.py"}
+    body = boto3.client("s3").get_object(**script)["Body"].read()
+    boto3.client("s3").put_object(**script, Body=b"import sys; sys.exit('TERMINAL IntegrityError: no')\n")
+    yield
+    boto3.client("s3").put_object(**script, Body=body)
 
 
 def test_what_was_refused_passes_after_the_contract_is_corrected_and_is_never_counted_twice(deployed: Deployed) -> None:
@@ -55,7 +68,14 @@ def test_what_was_refused_passes_after_the_contract_is_corrected_and_is_never_co
     # A quantity of 0 is allowed now: cart 3 passes, cart 1 is what is left.
     before, after = (f"{' ' * 14}logicalTypeOptions:\n{' ' * 16}minimum: {least}\n" for least in (1, 0))
     deployed.edit("carts.odcs.yaml", before, after)
-    replayed = deployed.ingot("quarantine", "replay", "--key", found["object"], "--json")
+    replay = ("quarantine", "replay", "--key", found["object"], "--json")
+    with broken(deployed, "refine"):
+        stopped = deployed.ingot(*replay)
+    assert stopped.code == 1
+    assert "IntegrityError: no" in stopped.json[0]["failed"]
+    assert deployed.rows(PLACES)[0]["published"] == 3
+    # What was stopped before its batch was loaded goes on from there.
+    replayed = deployed.ingot(*replay)
     assert replayed.code == 1, "cart 1 was refused again"
     (result,) = replayed.json
     assert (result["accepted"], result["refused_again"], result["open"]) == (1, 1, 1)
@@ -63,7 +83,7 @@ def test_what_was_refused_passes_after_the_contract_is_corrected_and_is_never_co
     assert deployed.rows(PLACES) == [{"published": 4, "open": 1, "discarded": 0}]
     row = f"select resolved_batch_id, state from audit.batches where batch_id = '{result['new_batch']}'"
     assert deployed.rows(row) == [{"resolved_batch_id": MARCH, "state": "LOADED"}]
-    again = deployed.ingot("quarantine", "replay", "--key", found["object"], "--json")
+    again = deployed.ingot(*replay)
     assert (again.code, again.json) == (0, []), "an object is resolved once"
 
     # Cart 1 is given up, for a reason, after a question.
@@ -86,24 +106,6 @@ def test_what_was_refused_passes_after_the_contract_is_corrected_and_is_never_co
     states = {o["object"]: o["state"] for o in deployed.ingot("quarantine", "list", "--state", "all", "--json").json}
     assert states == {found["object"]: "RESOLVED", left["object"]: "RESOLVED"}
     assert deployed.ingot("gaps", *BACKFILL[3:7], "--stream", "carts").code == 0, "every batch is loaded"
-
-
-def test_a_replay_that_was_stopped_before_its_batch_was_loaded_goes_on_from_there(deployed: Deployed) -> None:
-    import boto3
-
-    refuse_two_carts(deployed)
-    deployed.edit("carts.odcs.yaml", "minimum: 1", "minimum: 0")
-    script = {"Bucket": deployed.names.artifacts_bucket, "Key": "jobs/refine.py"}
-    refine = boto3.client("s3").get_object(**script)["Body"].read()
-    boto3.client("s3").put_object(**script, Body=b"import sys; sys.exit('TERMINAL IntegrityError: no')\n")
-    failed = deployed.ingot("quarantine", "replay", "--json")
-    assert failed.code == 1
-    assert "IntegrityError: no" in failed.json[0]["failed"]
-    assert deployed.rows(PLACES)[0]["published"] == 3
-
-    boto3.client("s3").put_object(**script, Body=refine)
-    assert deployed.ingot("quarantine", "replay").code == 0
-    assert deployed.rows(PLACES) == [{"published": 5, "open": 0, "discarded": 0}]
 
 
 def test_what_a_failed_batch_refused_cannot_be_replayed_and_is_said_to_come_again(deployed: Deployed) -> None:
