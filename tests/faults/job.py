@@ -27,6 +27,9 @@ import ingot.attempt
 ROOT = Path(__file__).resolve().parents[2]
 SHIM = ROOT / "localstack" / "localcloud" / "glue" / "shim"
 
+ENDPOINTS = "INGOT_FAULTS_ENDPOINTS"
+"""The variable with the addresses of AWS that jobs will be given, for the process that they are forked from."""
+
 READS_THE_CLOCK = ("ingot.attempt", "ingot.steps.")
 """Modules of the library that ask what time it is."""
 

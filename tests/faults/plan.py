@@ -75,7 +75,7 @@ class Plan:
         if random.random() < 0.2:
             days[-1] = 0  # the first day once more, by hand
         back = random.randrange(1, count) if random.random() < 0.3 else None
-        others = STREAMS[1:] if random.random() < 0.5 else ("products",)
+        others = STREAMS[1:] if random.random() < 0.4 else ("products",)
         rounds = tuple(_round(random, others, number, day, last=number == count - 1, back=number == back)
                        for number, day in enumerate(days))  # fmt: skip
         return cls(seed, random.choice(("interval", "cursor")), rounds)
@@ -89,7 +89,7 @@ def _round(random: Random, others: tuple[str, ...], number: int, day: int, *, la
         # The clock of the orchestrator was set back, and with it the time that the run stands for.
         clock = -timedelta(days=random.choice((1, 2)), minutes=random.randint(0, 59))
         as_of += clock
-    streams = ["carts", *(s for s in others if number == 0 or random.random() < 0.35)]
+    streams = ["carts", *(s for s in others if number == 0 or random.random() < 0.3)]
     random.shuffle(streams)
     return Round(
         number=number + 1,

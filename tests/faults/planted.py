@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import ingot.job
+from ingot.gate import Gate
+from ingot.gate.gate import Verdict
 from ingot.manifest import Manifest
 from ingot.sources import CursorValue, Stream
 from ingot.storage import ObjectStore
@@ -93,10 +95,23 @@ def _ignore_lookback(job: Job) -> None:
     Stream.since = from_watermark  # type: ignore[method-assign]
 
 
+def _forgotten_record(job: Job) -> None:
+    """The last of the records that were accepted is left out, and all counts agree on it."""
+    check = Gate.check
+
+    def all_but_one(self: Gate, body: bytes, records: list[bytes]) -> Verdict:
+        verdict = check(self, body, records)
+        del verdict.accepted[-1:]
+        return verdict
+
+    Gate.check = all_but_one  # type: ignore[method-assign]
+
+
 PLANTS: dict[str, Callable[[Job], None]] = {
     "manifest-first": _manifest_first,
     "random-id": _random_id,
     "success-on-failure": _success_on_failure,
     "last-writer-wins": _last_writer_wins,
     "ignore-lookback": _ignore_lookback,
+    "forgotten-record": _forgotten_record,
 }

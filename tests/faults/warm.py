@@ -2,10 +2,10 @@
 
 import atexit
 import encodings.idna  # noqa: F401
-import functools
 import gc
 import os
 import ssl
+from typing import Any
 
 import adbc_driver_postgresql.dbapi  # noqa: F401 - the imports that jobs make late
 import boto3
@@ -15,20 +15,38 @@ import psycopg  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import s3transfer.manager  # noqa: F401
 import yaml
+from botocore.config import Config
 
 import ingot.job
 import ingot.steps
 import ingot.warehouse.postgres  # noqa: F401
+from ingot.storage import ObjectStore
+from tests.faults.job import ENDPOINTS
+
+_make = boto3.client
+_made: dict[tuple[str, ...], Any] = {}
+
+
+def _client(service: str, *, config: Config | None = None, **options: Any) -> Any:
+    """The client that `boto3.client` makes; once for each place that it is to talk to."""
+    asked = config._user_provided_options if config else {}  # type: ignore[attr-defined]
+    key = (service, os.environ["AWS_ENDPOINT_URL"], repr(asked), repr(options))
+    if key not in _made:
+        _made[key] = _make(service, config=config, **options)  # type: ignore[call-overload]
+    return _made[key]
+
 
 # The same grammar, ten times as fast.
 yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc, assignment]
 # Nothing here speaks TLS, and certificates take a tenth of a second to read.
 ssl.create_default_context = lambda *args, **kwargs: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-# A job asks for the same client of S3 once a file.
-boto3.client = functools.cache(boto3.client)
-# boto3 reads its descriptions of services once.
-for service in ("s3", "secretsmanager"):
-    boto3.client(service, endpoint_url="http://localhost:1")
+# Half of what a small job does is to make clients.
+boto3.client = _client  # type: ignore[assignment]
+for endpoint in os.environ[ENDPOINTS].split():
+    os.environ["AWS_ENDPOINT_URL"] = endpoint
+    ObjectStore("any")
+    for name in ("s3", "secretsmanager"):
+        boto3.client(name)
 # Nothing of this is garbage, and looking for it would copy the pages that forks share.
 gc.collect()
 gc.freeze()
