@@ -17,7 +17,7 @@ from ingot.cli.options import Json
 if TYPE_CHECKING:
     from ingot.warehouse import Endpoint
 
-Project = Annotated[Path, typer.Option("--project", help="The dbt project.")]
+Project = Annotated[Path, typer.Option("--dbt", help="The dbt project.")]
 
 
 def transform(
@@ -60,7 +60,7 @@ def dbt_command(project: Path) -> str:
         )
     if not (project / "dbt_project.yml").is_file():
         raise ConfigurationError(
-            f"{project} is no dbt project.", hint="call it from the root of a checkout, or name one with --project"
+            f"{project} is no dbt project.", hint="call it from the root of a checkout, or name one with --dbt"
         )
     return found
 

@@ -78,7 +78,7 @@ def test_a_rebuild_drops_nothing_before_it_is_sure(deployed: Deployed, monkeypat
     without = deployed.ingot("rebuild", "--yes")
     assert (without.code, "There is no dbt: /nowhere/dbt" in without.err) == (1, True), without.err
     monkeypatch.setenv("DBT_EXECUTABLE", str(DBT))
-    assert deployed.ingot("rebuild", "--yes", "--project", str(ROOT)).code == 1
+    assert deployed.ingot("rebuild", "--yes", "--dbt", str(ROOT)).code == 1
     no = deployed.ingot("rebuild", "--source", "fakestore", answer="n\n")
     assert (no.code, "Drop what" in no.err) == (1, True), no.err
     job = deployed.names.job("fakestore", "rebuild")
