@@ -153,7 +153,7 @@ def check_audit(connection: psycopg.Connection[Any], runs: Sequence[Run], over: 
         if batch in visible:
             raise Difference(f"rows of {batch} are there, and the audit says {state}")
         lasts = {run.orchestrator: run for run in its}.values()
-        failed = all(run.recorded and not run.succeeded for run in lasts)
+        failed = all(run.recorded and not run.succeeded and not run.unheard for run in lasts)
         if failed and state == "RUNNING" and batch not in over:
             continue
         if failed and (state != "FAILED" or not error or not reason):
@@ -167,11 +167,9 @@ def _check_attempts(connection: psycopg.Connection[Any], runs: Sequence[Run]) ->
     for run in runs:
         for key in {key for key in run.written if key.startswith("attempts/")}:
             state, reason = states.get(key, ("none", None))
-            # A run whose very last word did not get through has done its work, and says so.
-            unheard = any(fault.channel == "aws" for fault in run.struck)
             if run.succeeded and state != "SUCCEEDED":
                 raise Difference(f"{run.name} succeeded, and the audit says {state} of it")
-            if not run.succeeded and state == "SUCCEEDED" and not unheard:
+            if not run.succeeded and state == "SUCCEEDED" and not run.unheard:
                 raise Difference(f"{run.name} failed, and the audit says that it succeeded")
             if state == "FAILED" and not reason:
                 raise Difference(f"{run.name} failed, and the audit gives no reason")

@@ -17,6 +17,9 @@ KILLS = ("killed-before", "killed-after")
 """SIGKILL to the job when it makes the request: before that is passed on, or after it was done and before the job
 hears of it."""
 
+DONE = ("killed-after", "done-but-answer-lost", "done-but-500")
+"""What AWS was asked to do is done, and the job does not hear of it."""
+
 KINDS: dict[Channel, dict[str, int]] = {
     # The API: answers, and answers that are none. The value is how many requests in a row a burst takes.
     "source": {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from tests.faults.faults import KILLS, Channel, Fault
+from tests.faults.faults import DONE, KILLS, Channel, Fault
 from tests.faults.shop import Record
 
 
@@ -82,6 +82,12 @@ class Run:
     def recorded(self) -> bool:
         """Whether it left a record of its attempt."""
         return any(key.startswith("attempts/") for key in self.written)
+
+    @property
+    def unheard(self) -> bool:
+        """Whether it may have done its work and recorded that, and died or despaired before it could tell."""
+        ended = any(count > 1 for key, count in Counter(self.written).items() if key.startswith("attempts/"))
+        return ended and any(fault.channel == "aws" and fault.kind in DONE for fault in self.struck)
 
     @property
     def over(self) -> bool:
