@@ -53,30 +53,36 @@ class Known:
 
     def __init__(self, stream: Stream, previous: Manifest | None, store: ObjectStore) -> None:
         self._stream = stream
+        self._numeric = stream.cursor is not None and isinstance(lookback_of(stream.cursor), int)
         self._before: dict[str | None, Entry] = {}
         self._refused_before: dict[str, Entry] = {}
-        if previous is not None and previous.known is not None:
+        # Keys of another form say nothing of these: then all is news.
+        if previous is not None and previous.known is not None and previous.key == key_form(stream):
             for line in read_lines(store, previous.known):
                 entry = _ENTRY.decode(line)
                 if entry.refused:
                     self._refused_before[entry.sha256] = entry
                 else:
                     self._before[entry.key] = entry
+        self._keys_refused_before = {entry.key for entry in self._refused_before.values()}
         self._now: dict[str | None, Entry] = {}
         self._refused_now: dict[str, Entry] = {}
         self._keys_refused: set[str | None] = set()
-        watermark = previous.watermark if previous is not None else None
-        self.watermark: CursorValue | None = watermark if stream.cursor is not None else None
+        self._newest: CursorValue | None = None
+        self.watermark: CursorValue | None = None
+        if previous is not None and previous.mode == stream.mode and self._fits(previous.watermark):
+            self.watermark = previous.watermark
 
     def is_new(self, line: bytes) -> bool:
         """Whether an accepted record is not known with just this content; it is known from now on."""
         members = _MEMBERS.decode(line)
         key = _key_text([msgspec.json.decode(members[name]) for name in self._stream.contract.primary_key])
         entry = Entry(key, hashlib.sha256(line).hexdigest(), self._cursor(members))
-        if entry.cursor is not None and (self.watermark is None or _less(self.watermark, entry.cursor)):
-            self.watermark = entry.cursor
-        # A key that stands twice in one pull is compared with its last record, not with the one before the pull.
-        latest = self._now.get(key) or self._before.get(key)
+        if entry.cursor is not None and (self._newest is None or _less(self._newest, entry.cursor)):
+            self._newest = entry.cursor
+        # A key that stands twice in one pull is compared with its last record, not with the one before the pull. What
+        # was refused in between may be replayed: then this has to stand behind it, though it is again as it was.
+        latest = self._now.get(key) or (None if key in self._keys_refused_before else self._before.get(key))
         self._now[key] = entry
         return latest is None or latest.sha256 != entry.sha256
 
@@ -90,18 +96,27 @@ class Known:
         self._refused_now[refusal.sha256] = Entry(key, refusal.sha256, None, refused=True)
         return not known
 
-    @property
-    def size(self) -> int:
-        """How many accepted records were known before."""
-        return len(self._before)
+    def move(self, as_of: datetime) -> None:
+        """Move the watermark to the greatest cursor of the batch: never back, and never beyond the present.
 
-    def vanished(self) -> list[bytes]:
-        """What a snapshot no longer holds, a line a key: a JSON object with the primary key.
+        A record that is dated in the future is taken like any other, but does not hide all that comes before it.
+        """
+        newest = self._newest
+        if newest is None:
+            return
+        if isinstance(newest, datetime):
+            newest = min(newest, as_of)
+        if self.watermark is None or _less(self.watermark, newest):
+            self.watermark = newest
+
+    def vanished(self) -> tuple[list[bytes], float]:
+        """What a snapshot no longer holds, a line a key (a JSON object with the primary key), and its share of all.
 
         Nothing, if the key of a refused record cannot be read: it may be any of them.
         """
-        names = self._stream.contract.primary_key
-        return [msgspec.json.encode(dict(zip(names, msgspec.json.decode(key), strict=True))) for key in self._gone()]
+        names, gone = self._stream.contract.primary_key, self._gone()
+        lost = sum(key in self._before for key in gone) / max(len(self._before), 1)
+        return [msgspec.json.encode(dict(zip(names, msgspec.json.decode(key), strict=True))) for key in gone], lost
 
     def _gone(self) -> list[str]:
         if None in self._keys_refused:
@@ -120,23 +135,35 @@ class Known:
             gone = set(self._gone())
             yield from (entry for key, entry in (self._before | self._now).items() if key not in gone)
             hidden = self._refused_before if None in self._keys_refused else {}
-            yield from (hidden | self._refused_now).values()
+            yield from map(self._settled, (hidden | self._refused_now).values())
             return
-        if self.watermark is None:
-            return
+        # All of this pull, since a parameter may ask for more than the lookback: for whole days, or whole seconds.
+        yield from (entry for key, entry in self._before.items() if key not in self._now and self._is_recent(entry))
+        yield from self._now.values()
+        for sha256, entry in self._refused_before.items():
+            if sha256 not in self._refused_now and self._is_recent(entry):
+                yield self._settled(entry)
+        for entry in self._refused_now.values():
+            yield msgspec.structs.replace(self._settled(entry), cursor=self.watermark)
+
+    def _settled(self, entry: Entry) -> Entry:
+        # Once a record of its key was accepted, it is enough to know the refused one by its content.
+        return msgspec.structs.replace(entry, key=None) if entry.key in self._now else entry
+
+    def _is_recent(self, entry: Entry) -> bool:
+        assert self._stream.cursor is not None
+        if self.watermark is None or entry.cursor is None or not self._fits(entry.cursor):
+            return False
         oldest = self.watermark - lookback_of(self._stream.cursor)  # type: ignore[operator]  # both of one kind
-        for entry in (self._before | self._now).values():
-            if entry.cursor is not None and not _less(entry.cursor, oldest):
-                yield entry
-        for sha256, entry in (self._refused_before | self._refused_now).items():
-            since = self.watermark if sha256 in self._refused_now else entry.cursor
-            if since is not None and not _less(since, oldest):
-                yield msgspec.structs.replace(entry, cursor=since)
+        return not _less(entry.cursor, oldest)
+
+    def _fits(self, value: CursorValue | None) -> bool:
+        return self._stream.cursor is not None and value is not None and isinstance(value, int) == self._numeric
 
     def _refused_key(self, refusal: Refusal) -> str | None:
-        # A key that breaks the contract itself may stand for another: "7" for 7.
+        # A key that breaks the contract itself may stand for another: "7" for 7, or one of two.
         paths = {f"$.{name}" for name in self._stream.contract.primary_key}
-        if refusal.key is None or any(violation.path in paths for violation in refusal.violations):
+        if refusal.key is None or any(v.path in paths or v.rule == "duplicate_key" for v in refusal.violations):
             return None
         return _key_text(msgspec.json.decode(f"[{refusal.key}]"))
 
@@ -151,6 +178,11 @@ class Known:
         if field.logical_type == "date":
             return datetime.combine(datetime.fromisoformat(value), time(), UTC)
         return msgspec.convert(value, datetime).astimezone(UTC)
+
+
+def key_form(stream: Stream) -> tuple[str, ...]:
+    """What a stream's keys are made of: ``id:integer``."""
+    return tuple(f"{p.name}:{p.logical_type}" for p in stream.contract.properties if p.primary_key)
 
 
 def _key_text(values: list[Any]) -> str:

@@ -112,6 +112,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         number: the batch's place in a stream that continues, from 1; None in one that does not.
         previous: the batch that it continues.
         known: what is known of the source after this batch.
+        key: what the stream's keys were made of then: ``id:integer``.
         resolves: where its records are from, if they were refused before.
     """
 
@@ -145,6 +146,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None = None
     previous: str | None = None
     known: Part | None = None
+    key: tuple[str, ...] = ()
     resolves: Resolution | None = None
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from ingot.attempt import attempt
 from ingot.batch import sequence_prefix
 from ingot.errors import BatchOvertaken
 from ingot.manifest import Manifest, commit, decode, encode
@@ -21,7 +22,11 @@ def find_head(store: ObjectStore, source: str, stream: str) -> Manifest | None:
         return None
     manifest = decode(store.get(claims[0]), claims[0])
     if store.find(manifest.batch.manifest_key) is None:
-        commit(store, manifest)
+        # An attempt of its own, so that the audit hears of it: the claimant's may have said that it failed.
+        with attempt(store, manifest.batch, "extract") as record:
+            record.accepted, record.rejected = manifest.accepted, manifest.rejected
+            record.rejects_key = manifest.rejects.key if manifest.rejects else None
+            commit(store, manifest)
     return manifest
 
 

@@ -118,8 +118,9 @@ class _Todo:
     def chain(self, names: Names) -> Chain:
         from ingot.cli.jobs import Chain, batch_step
 
-        # What a scheduled run of the interval would stand for: the same rows, whenever it is taken.
-        as_of = self.batch.interval_end
+        # What is taken now is what the source says now: it stands before what was taken earlier, as Airflow's own
+        # backfill has it.
+        as_of = datetime.now(UTC)
         return Chain(label=self.batch.id, steps=[batch_step(names, self.batch, step, as_of) for step in self.steps])
 
 

@@ -12,7 +12,7 @@ from ingot.drift import observe
 from ingot.errors import DeleteRateExceeded, RejectRateExceeded
 from ingot.fetch import fetch
 from ingot.gate import Gate
-from ingot.known import Known
+from ingot.known import Known, key_form
 from ingot.manifest import Manifest, Part, Request, commit, find_manifest
 from ingot.sequence import claim, find_head
 from ingot.sources import Source, Stream
@@ -45,8 +45,9 @@ def extract(
         BatchOvertaken: another batch of a stream that continues was committed meanwhile.
     """
     stream = source.stream(batch.stream)
-    # The head first: what it finds claimed and not committed, perhaps this very batch, it commits.
-    head = find_head(bronze, batch.source, batch.stream) if stream.continues else None
+    # The head first: what it finds claimed and not committed, perhaps this very batch, it commits. A stream that once
+    # continued goes on in numbers whatever its mode is now: what is known must not outlive what others wrote.
+    head = find_head(bronze, batch.source, batch.stream)
     manifest = find_manifest(bronze, batch)
     if manifest is None:
         manifest = _extract(batch, source, stream, head, bronze, as_of, record, secret)
@@ -102,6 +103,8 @@ def _extract(
     deletes = _write_deletes(bronze, batch, stream, known) if known and stream.mode == "snapshot" else None
     if head is not None:
         as_of = max(as_of, head.as_of + timedelta(microseconds=1))
+    if known is not None:
+        known.move(as_of)
     now = datetime.now(UTC)
     manifest = Manifest(
         batch_id=batch.id,
@@ -128,13 +131,14 @@ def _extract(
         drift=observe(gate),
         watermark=known.watermark if known else batch.interval_end,
         number=(head.number or 0) + 1 if head else 1 if known else None,
+        key=key_form(stream) if known else (),
         previous=head.batch_id if head else None,
         known=known.write(bronze, batch) if known else None,
         started_at=record.started_at,
         committed_at=now,
         seconds=round((now - record.started_at).total_seconds(), 3),
     )
-    return claim(bronze, manifest) if known else commit(bronze, manifest)
+    return claim(bronze, manifest) if manifest.number else commit(bronze, manifest)
 
 
 def _hold_to_reject_rate(batch: Batch, stream: Stream, sent: int, rejected: int) -> None:
@@ -151,12 +155,11 @@ def _hold_to_reject_rate(batch: Batch, stream: Stream, sent: int, rejected: int)
 
 
 def _write_deletes(bronze: ObjectStore, batch: Batch, stream: Stream, known: Known) -> Part | None:
-    gone = known.vanished()
-    limit = stream.max_delete_rate
-    if gone and len(gone) > limit * max(known.size, 1):
+    gone, lost = known.vanished()
+    if lost > stream.max_delete_rate:
         raise DeleteRateExceeded(
-            f"{len(gone)} of {known.size} known keys are missing from the snapshot; "
-            f"the stream allows {limit:.1%} of them. Nothing was published.",
+            f"{lost:.1%} of the known keys are missing from the snapshot; "
+            f"the stream allows {stream.max_delete_rate:.1%}. Nothing was published.",
             hint="ask the source by hand; if they are gone for good, raise max_delete_rate in source.yaml for one run",
         )
     return write_object(bronze, batch.deletes_key, gone)
