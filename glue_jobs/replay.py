@@ -35,6 +35,7 @@ with verdicts():
         committed=resolved.manifest is not None,
         accepted=resolved.accepted,
         discarded=resolved.discarded,
+        superseded=resolved.superseded,
         remaining=resolved.remaining,
         already=resolved.already,
     )

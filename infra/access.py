@@ -53,7 +53,7 @@ ACCESS: Mapping[str, Access] = {
     "load": Access(read=(_MANIFESTS, _PARQUET), list=(_ATTEMPTS,), write=(_ATTEMPTS,), warehouse=True),
     "audit": Access(read=(_MANIFESTS, _ATTEMPTS, _QUARANTINE), list=(_MANIFESTS, _ATTEMPTS), warehouse=True),
     "replay": Access(
-        read=(_MANIFESTS, _QUARANTINE),
+        read=(_MANIFESTS, _DATA, _QUARANTINE),
         list=(_MANIFESTS, _ATTEMPTS),
         write=(_DATA, _QUARANTINE, _MANIFESTS, _ATTEMPTS),
     ),

@@ -181,5 +181,6 @@ def _reject_line(refusal: Refusal) -> bytes:
             "record_encoding": encoding if record is not None else None,
             "withheld": refusal.record is None,
             "record_sha256": refusal.sha256,
+            "line": refusal.line,
         }
     )

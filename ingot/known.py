@@ -64,7 +64,8 @@ class Known:
                     self._refused_before[entry.sha256] = entry
                 else:
                     self._before[entry.key] = entry
-        self._keys_refused_before = {entry.key for entry in self._refused_before.values()}
+        # Refused since they were accepted last: what was refused may be replayed.
+        self._disputed = {entry.key for entry in self._refused_before.values()}
         self._now: dict[str | None, Entry] = {}
         self._refused_now: dict[str, Entry] = {}
         self._keys_refused: set[str | None] = set()
@@ -81,8 +82,9 @@ class Known:
         if entry.cursor is not None and (self._newest is None or _less(self._newest, entry.cursor)):
             self._newest = entry.cursor
         # A key that stands twice in one pull is compared with its last record, not with the one before the pull. What
-        # was refused in between may be replayed: then this has to stand behind it, though it is again as it was.
-        latest = self._now.get(key) or (None if key in self._keys_refused_before else self._before.get(key))
+        # was refused in between may be replayed: then this has to stand before it, though it is again as it was.
+        latest = None if key in self._disputed else self._now.get(key) or self._before.get(key)
+        self._disputed.discard(key)
         self._now[key] = entry
         return latest is None or latest.sha256 != entry.sha256
 
@@ -94,6 +96,8 @@ class Known:
             return True
         known = refusal.sha256 in self._refused_before or refusal.sha256 in self._refused_now
         self._refused_now[refusal.sha256] = Entry(key, refusal.sha256, None, refused=True)
+        if not known:
+            self._disputed.add(key)
         return not known
 
     def move(self, as_of: datetime) -> None:

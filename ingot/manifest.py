@@ -84,6 +84,8 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
         reason: why they were given up.
         chosen: how many records were chosen.
         discarded: how many were given up.
+        superseded: how many pass now and are not published: the source itself sent a later version of their key in the
+            same answer.
     """
 
     batch_id: str
@@ -93,6 +95,7 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     chosen: int
     discarded: int
+    superseded: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

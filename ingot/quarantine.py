@@ -6,7 +6,8 @@ are then what is left of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +17,7 @@ from ingot.batch import Batch, parse_batch
 from ingot.bronze import read_lines
 from ingot.errors import ConfigurationError
 from ingot.gate import Refusal, Violation
+from ingot.gate.redact import Redactor
 from ingot.manifest import Manifest, find_manifest, resolves_of
 from ingot.storage import ObjectStore
 
@@ -91,6 +93,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     record_encoding: Literal["utf-8", "latin-1"] | None
     withheld: bool
     record_sha256: str | None
+    line: int | None = None  # objects of older versions do not say
 
     def breaks(self, rule: str | None) -> bool:
         """Whether one of its violations is of a rule; None is any."""
@@ -100,7 +103,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     def refusal(self) -> Refusal:
         """It as the gate gave it, with the record's exact bytes."""
         bytes_ = self.record.encode(self.record_encoding or "utf-8") if self.record is not None else None
-        return Refusal(self.position, self.key, self.violations, bytes_, self.record_sha256)
+        return Refusal(self.position, self.key, self.violations, bytes_, self.record_sha256, self.line)
 
 
 _REJECT = msgspec.json.Decoder(Reject)
@@ -110,6 +113,21 @@ def read_rejects(bronze: ObjectStore, manifest: Manifest) -> Iterator[Reject]:
     """The refused records of a committed batch, held to the manifest's hash."""
     if manifest.rejects is not None:
         yield from map(_REJECT.decode, read_lines(bronze, manifest.rejects))
+
+
+def read_as_lines(bronze: ObjectStore, manifest: Manifest, secrets: Iterable[str]) -> Iterator[tuple[Reject, bytes]]:
+    """The refused records of a committed batch, each with the line that it is in Bronze once it passes.
+
+    Args:
+        secrets: what is cut out then; records from which it cannot be cut are left out.
+    """
+    redactor = Redactor(frozenset(secrets))
+    for reject in read_rejects(bronze, manifest):
+        record = reject.refusal.record
+        if record is not None:
+            with suppress(ValueError):
+                # A record is one line, see the gate.
+                yield reject, redactor.cut(record).replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def resolving_batch(key: str) -> Batch:

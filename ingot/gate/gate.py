@@ -40,6 +40,7 @@ class Refusal:
         record: its bytes without secrets; None if the contract has secrets and nobody can say where they begin: it
             is no JSON object, or is too large or too deep to be looked through.
         sha256: of the bytes that are kept.
+        line: how many lines the batch had before it; None where nobody counted.
     """
 
     position: int
@@ -47,6 +48,7 @@ class Refusal:
     violations: list[Violation]
     record: bytes | None
     sha256: str | None
+    line: int | None = None
 
 
 @dataclass(frozen=True)

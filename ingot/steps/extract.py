@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from ingot import __version__
 from ingot.attempt import Attempt
@@ -11,7 +14,7 @@ from ingot.bronze import PartWriter, RejectWriter, write_object
 from ingot.drift import observe
 from ingot.errors import DeleteRateExceeded, RejectRateExceeded
 from ingot.fetch import fetch
-from ingot.gate import Gate
+from ingot.gate import Gate, Refusal, Verdict
 from ingot.known import Known, key_form
 from ingot.manifest import Manifest, Part, Request, commit, find_manifest
 from ingot.sequence import claim, find_head
@@ -75,12 +78,16 @@ def _extract(
     since = stream.since(known.watermark, source.start_date) if known and stream.cursor else None
     for page in fetch(source, batch, stream.query(batch.interval_start, batch.interval_end, since), secret=secret):
         verdict = gate.check(page.body, page.records)
-        lines, refusals = verdict.accepted, verdict.refused
+        lines: list[bytes] = []
+        refusals: list[Refusal] = []
+        for each in _as_sent(verdict, sent):
+            if isinstance(each, bytes):
+                if known is None or known.is_new(each):
+                    lines.append(each)
+            elif known is None or known.is_new_refusal(each):
+                refusals.append(replace(each, line=written + len(lines)))
         sent += len(page.records)
-        rejected += len(refusals)
-        if known is not None:
-            lines = [line for line in lines if known.is_new(line)]
-            refusals = [refusal for refusal in refusals if known.is_new_refusal(refusal)]
+        rejected += len(verdict.refused)
         writer.write(lines)
         written += len(lines)
         rejects.write(refusals)
@@ -139,6 +146,16 @@ def _extract(
         seconds=round((now - record.started_at).total_seconds(), 3),
     )
     return claim(bronze, manifest) if manifest.number else commit(bronze, manifest)
+
+
+def _as_sent(verdict: Verdict, first: int) -> Iterator[bytes | Refusal]:
+    """A page's records, accepted and refused, in the order in which they were sent; the first has this position."""
+    accepted = iter(verdict.accepted)
+    for refusal in verdict.refused:
+        yield from islice(accepted, refusal.position - first)
+        yield refusal
+        first = refusal.position + 1
+    yield from accepted
 
 
 def _hold_to_reject_rate(batch: Batch, stream: Stream, sent: int, rejected: int) -> None:

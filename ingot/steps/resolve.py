@@ -8,21 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Literal
 
 import msgspec
 
 from ingot import __version__
 from ingot.attempt import Attempt
-from ingot.bronze import PartWriter, RejectWriter
+from ingot.bronze import PartWriter, RejectWriter, read_lines
 from ingot.contract import Contract
 from ingot.contract.model import Property
 from ingot.errors import ConfigurationError
-from ingot.gate import Gate
-from ingot.manifest import Manifest, Resolution, commit, find_manifest
-from ingot.quarantine import batch_of, read_rejects, resolving_batch
+from ingot.gate import Gate, Refusal
+from ingot.gate.redact import Redactor
+from ingot.manifest import Manifest, Resolution, commit, find_manifest, read_manifest
+from ingot.quarantine import Reject, batch_of, read_as_lines, read_rejects, resolving_batch
 from ingot.storage import ObjectStore
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+# A record's place in what the source sent: how many lines of its batch are before it, and its position.
+_Place = tuple[int, float]
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Resolved:
         manifest: the resolving batch; None if nothing passed and nothing was given up: the object is still open.
         accepted: records that are published by the batch.
         discarded: records that were given up.
+        superseded: records that pass and are older than a published one of their key in the same batch.
         remaining: what is left, by rule how many violations.
         remaining_records: how many records that is.
         already: the object was resolved before, by this batch.
@@ -41,6 +49,7 @@ class Resolved:
     manifest: Manifest | None
     accepted: int
     discarded: int
+    superseded: int
     remaining: dict[str, int]
     remaining_records: int
     already: bool
@@ -83,11 +92,13 @@ def resolve(
     gate = Gate(behind_the_gate(contract))
     writer = PartWriter(bronze, batch.data_key)
     left = RejectWriter(bronze, batch)
-    chosen = discarded = accepted = 0
+    redactor = Redactor(contract.secrets)
+    published = _published(bronze, holder, contract.primary_key) if action == "replay" else {}
+    chosen = discarded = superseded = accepted = 0
     for reject in read_rejects(bronze, holder):
         refusal = reject.refusal
         if not reject.breaks(rule):
-            left.write([refusal])
+            left.write([_cut(refusal, redactor)])
             continue
         chosen += 1
         if action == "discard":
@@ -97,12 +108,16 @@ def resolve(
         else:
             # One record a page: what is no JSON cannot reach over to its neighbour.
             verdict = gate.check(b"[" + refusal.record + b"]", [refusal.record])
-            writer.write(verdict.accepted)
-            accepted += len(verdict.accepted)
-            left.write(replace(again, position=refusal.position) for again in verdict.refused)
+            for line in verdict.accepted:
+                if _is_later(published.get(_key(line, contract.primary_key)), reject):
+                    superseded += 1
+                else:
+                    writer.write([line])
+                    accepted += 1
+            left.write(replace(again, position=refusal.position, line=refusal.line) for again in verdict.refused)
     record.accepted, record.rejected = accepted, left.records
-    if not accepted and not discarded:
-        return Resolved(None, 0, 0, left.rules, left.records, already=False)
+    if not accepted and not discarded and not superseded:
+        return Resolved(None, 0, 0, 0, left.rules, left.records, already=False)
     parts, rejects = writer.close(), left.close()
     record.rejects_key = rejects.key if rejects else None
     now = datetime.now(UTC)
@@ -113,8 +128,9 @@ def resolve(
         mode=holder.mode,
         interval_start=batch.interval_start,
         interval_end=batch.interval_end,
-        # As if they had passed at once: behind newer versions of their keys.
-        as_of=holder.as_of,
+        # As if they had passed at once: behind newer versions of their keys. What was left by a replay is in front of
+        # what that published; what would have to be behind it is superseded.
+        as_of=holder.as_of if holder.resolves is None else holder.as_of + timedelta(microseconds=1),
         accepted=accepted,
         rejected=left.records,
         parts=parts,
@@ -138,6 +154,7 @@ def resolve(
             reason=reason,
             chosen=chosen,
             discarded=discarded,
+            superseded=superseded,
         ),
     )
     winner = commit(bronze, manifest)
@@ -150,10 +167,60 @@ def _outcome(manifest: Manifest, *, already: bool) -> Resolved:
         manifest,
         manifest.accepted,
         manifest.resolves.discarded,
+        manifest.resolves.superseded,
         manifest.reject_rules,
         manifest.rejected,
         already=already,
     )
+
+
+def _published(bronze: ObjectStore, holder: Manifest, primary_key: tuple[str, ...]) -> dict[Any, _Place]:
+    """The place of the last published record of each key that refused ones have: by the batch, or by its replays."""
+    keys = {_key(line, primary_key) for reject, line in read_as_lines(bronze, holder, ()) if reject.line is not None}
+    keys.discard(None)
+    places: dict[Any, _Place] = {}
+    if not keys:
+        return places
+    manifest = holder
+    while manifest.resolves is not None:
+        replay, manifest = manifest, read_manifest(bronze, batch_of(manifest.resolves.key))
+        passed = {sha256(line).digest() for part in replay.parts for line in read_lines(bronze, part)}
+        for reject, line in read_as_lines(bronze, manifest, replay.redacted):
+            key = _key(line, primary_key)
+            if key in keys and reject.line is not None and sha256(line).digest() in passed:
+                places[key] = max(places.get(key, (0, -1)), (reject.line, reject.position))
+    lines = (line for part in manifest.parts for line in read_lines(bronze, part))
+    for number, line in enumerate(lines):
+        key = _key(line, primary_key)
+        if key in keys:
+            places[key] = max(places.get(key, (0, -1)), (number, float("inf")))
+    return places
+
+
+def _is_later(published: _Place | None, reject: Reject) -> bool:
+    return published is not None and reject.line is not None and published > (reject.line, reject.position)
+
+
+def _key(line: bytes, primary_key: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """The values of a record's primary key; None if they cannot be read."""
+    try:
+        members = _MEMBERS.decode(line)
+        key = tuple(msgspec.json.decode(members[name]) for name in primary_key)
+        hash(key)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return key
+
+
+def _cut(refusal: Refusal, redactor: Redactor) -> Refusal:
+    """A refused record that stays, without what became a secret since; withheld if that cannot be cut out."""
+    if refusal.record is None:
+        return refusal
+    try:
+        kept = redactor.cut(refusal.record)
+    except ValueError:
+        return replace(refusal, record=None, sha256=None)
+    return refusal if kept == refusal.record else replace(refusal, record=kept, sha256=sha256(kept).hexdigest())
 
 
 def behind_the_gate(contract: Contract) -> Contract:

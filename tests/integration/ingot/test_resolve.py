@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +17,7 @@ from ingot.quarantine import list_objects, read_rejects
 
 if TYPE_CHECKING:
     from ingot.contract import Contract
+    from ingot.steps.resolve import Resolved
 
     from .conftest import World
 
@@ -150,6 +153,140 @@ def test_a_replayed_record_stands_behind_newer_versions_of_its_key(world: World)
             "select rating_rate from bronze.fakestore_products where id = 3 order by _ingested_at, _batch_id"
         )
     ] == [7.5, 4.7]
+
+
+ALONE = {"id": 1, "title": "Product 1", "description": "", "category": "things"}
+
+
+def serve(world: World, *products: dict[str, Any]) -> None:
+    """Versions of one product, in this order in one answer."""
+    world.recorded.behave()
+    body = [ALONE | product for product in products]
+    world.recorded.misbehave("/products", status=200, body=body, headers={"Content-Type": "application/json"})
+
+
+def allowing(world: World, **least: float) -> Contract:
+    """The contract of products that refuses nothing as a whole, with other minimums."""
+    contract = world.source.stream("products").contract
+
+    def mend(prop: Any) -> Any:
+        options = prop.logical_type_options
+        if prop.name in least:
+            options = msgspec.structs.replace(options, minimum=least[prop.name])
+        return msgspec.structs.replace(prop, logical_type_options=options, properties=tuple(map(mend, prop.properties)))
+
+    return msgspec.structs.replace(contract, max_reject_rate=1.0, properties=tuple(map(mend, contract.properties)))
+
+
+def day(world: World, number: int) -> Manifest:
+    return world.run(
+        world.batch("products", f"2020-04-0{number}", f"2020-04-0{number + 1}"),
+        as_of=datetime(2020, 4, number + 1, 6, tzinfo=UTC),
+    )
+
+
+def replay(world: World, manifest: Manifest, **least: float) -> Resolved:
+    """Through the whole pipeline."""
+    assert manifest.rejects is not None
+    done = world.resolve(manifest.rejects.key, contract=allowing(world, **least))
+    assert done.manifest is not None
+    if done.accepted:
+        world.refine(done.manifest.batch)
+        world.load(done.manifest.batch)
+    return done
+
+
+def latest_price(world: World) -> float:
+    """What silver says of the one product."""
+    ((price,),) = world.rows(
+        "select price from bronze.fakestore_products order by _ingested_at desc, _batch_id desc, _line desc limit 1"
+    )
+    return float(str(price))
+
+
+@pytest.mark.parametrize("mode", ["interval", "snapshot"])
+@pytest.mark.parametrize(
+    ("prices", "superseded"),
+    [((-5, 20), 1), ((20, -5), 0), ((20, -5, 30), 1), ((-5, 20, -6), 1), ((20, -5, -6), 0), ((20, -5, 20), 1)],
+    ids=str,
+)
+def test_of_two_versions_in_one_answer_the_later_stays_the_present_one(
+    world: World, mode: str, prices: tuple[int, ...], superseded: int
+) -> None:
+    world.change("products", mode=mode, contract=allowing(world))
+    serve(world, *({"price": price} for price in prices))
+    done = replay(world, day(world, 1), price=-100)
+    assert done.superseded == superseded
+    assert done.accepted + done.superseded == sum(price < 0 for price in prices)
+    assert latest_price(world) == prices[-1]
+    assert {o.state for o in list_objects(world.bronze, "fakestore")} == {"RESOLVED"}
+
+
+def test_what_is_as_it_was_before_the_answer_is_later_than_what_was_refused_in_it(world: World) -> None:
+    world.change("products", mode="snapshot", contract=allowing(world))
+    serve(world, {"price": 20})
+    day(world, 1)
+    serve(world, {"price": -5}, {"price": 20})
+    bad = day(world, 2)
+    assert day(world, 3).accepted == 0
+    assert replay(world, bad, price=-100).superseded == 1
+    assert latest_price(world) == 20
+
+
+@pytest.mark.parametrize("last", ["price", "rate"])
+def test_two_replays_of_one_batch_keep_the_order_of_its_answer(world: World, last: str) -> None:
+    """Which of the two is replayed first says nothing about which the source sent last."""
+    world.change("products", mode="snapshot", contract=allowing(world))
+    versions = [{"price": -5}, {"price": 7, "rating": {"rate": -1, "count": 1}}]
+    serve(world, *(versions if last == "rate" else versions[::-1]))
+    first = replay(world, day(world, 1), price=-100)
+    assert first.manifest is not None
+    second = replay(world, first.manifest, price=-100, rate=-100)
+    assert (second.accepted, second.superseded) == ((1, 0) if last == "rate" else (0, 1))
+    assert latest_price(world) == (7 if last == "rate" else -5)
+
+
+def test_what_became_a_secret_is_cut_from_what_is_not_chosen_too(world: World) -> None:
+    world.recorded.misbehave("/users", drop_field={"id": 4, "field": "phone"})
+    world.recorded.misbehave("/users", set_field={"id": 5, "field": "email", "value": 5})
+    contract = world.source.stream("users").contract
+    world.change("users", contract=msgspec.structs.replace(contract, max_reject_rate=1.0))
+    manifest = world.extract(world.batch("users"))
+    assert manifest.rejects is not None
+    done = world.resolve(
+        manifest.rejects.key, contract=secret(contract, "username"), action="discard", rule="required", reason="x"
+    )
+    assert done.manifest is not None
+    (left,) = read_rejects(world.bronze, done.manifest)
+    assert left.record is not None
+    assert "username" not in left.record
+    assert '"email":5' in left.record
+    assert left.record_sha256 == sha256(left.record.encode()).hexdigest()
+    assert "username" in done.manifest.redacted
+
+
+def test_what_became_a_secret_and_cannot_be_cut_is_withheld(world: World) -> None:
+    world.change("products", contract=allowing(world))
+    contract = secret(world.source.stream("products").contract, "category")
+    # Another record is given up, so that there is a batch.
+    serve(world, {"price": "free", "title": '{"category": broken'}, {"id": 2, "price": -1})
+    manifest = day(world, 1)
+    assert manifest.rejects is not None
+    done = world.resolve(manifest.rejects.key, contract=contract, action="discard", rule="minimum", reason="x")
+    assert done.manifest is not None
+    (left,) = read_rejects(world.bronze, done.manifest)
+    assert (left.record, left.withheld, left.record_sha256) == (None, True, None)
+
+
+def secret(contract: Contract, name: str) -> Contract:
+    """The contract, once somebody saw that a field is one."""
+    return msgspec.structs.replace(
+        contract,
+        version="2.0.0",
+        properties=tuple(
+            msgspec.structs.replace(p, classification="secret") if p.name == name else p for p in contract.properties
+        ),
+    )
 
 
 def test_secrets_that_were_cut_are_not_asked_for_again(world: World) -> None:

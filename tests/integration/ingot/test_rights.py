@@ -86,6 +86,7 @@ def test_each_step_asks_for_what_its_role_allows_and_needs_all_of_it(held: Held,
         if interval is FEBRUARY:
             world.recorded.misbehave("/products", set_field={"id": 3, "field": "price", "value": -1})
             world.recorded.misbehave("/products", set_field={"id": 4, "field": "title", "value": 4})
+            world.recorded.misbehave("/products", set_field={"id": 5, "field": "title", "value": "News"})
             world.recorded.misbehave("/users", status=200, body="[]")
             world.change("users", max_delete_rate=1.0)
         for stream in ("products", "users"):
