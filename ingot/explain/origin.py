@@ -13,7 +13,7 @@ import zstandard
 from ingot.batch import parse_batch
 from ingot.errors import IntegrityError
 from ingot.manifest import Manifest, Part, Request, read_manifest
-from ingot.quarantine import batch_of, read_rejects
+from ingot.quarantine import batch_of, read_as_lines
 from ingot.storage import ObjectStore
 
 _RESTORE = "restore the object's version before"
@@ -126,16 +126,14 @@ class Origins:
             resolved = manifest.resolves
             path.append(Refused(resolved.batch_id, self._uri(resolved.key)))
             batch = batch_of(resolved.key)
-            manifest = self._manifest(batch.source, batch.stream, resolved.batch_id)
+            replay, manifest = manifest, self._manifest(batch.source, batch.stream, resolved.batch_id)
             if position is None:
-                position = self._position(manifest, record_hash)
+                position = self._position(manifest, record_hash, replay.redacted)
         return position, path, manifest
 
-    def _position(self, holder: Manifest, record_hash: str) -> int:
-        for reject in read_rejects(self.bronze, holder):
-            record = reject.refusal.record
-            # In Bronze a record is one line, see the gate.
-            line = record.replace(b"\r", b" ").replace(b"\n", b" ") if record is not None else b""
+    def _position(self, holder: Manifest, record_hash: str, redacted: tuple[str, ...]) -> int:
+        # What became a secret after it was refused was cut when it was replayed.
+        for reject, line in read_as_lines(self.bronze, holder, redacted):
             if hashlib.sha256(line).hexdigest() == record_hash:
                 return reject.position
         raise IntegrityError(

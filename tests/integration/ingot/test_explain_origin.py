@@ -103,6 +103,25 @@ def test_a_record_that_was_left_by_one_replay_and_passed_in_the_next_leads_to_th
     assert b'"id":5' in line
 
 
+def test_what_became_a_secret_before_the_replay_does_not_hide_where_a_record_came_from(world: World) -> None:
+    world.recorded.misbehave("/users", drop_field={"id": 5, "field": "email"})
+    first = world.extract(world.batch("users"))
+    assert first.rejects is not None
+    contract = world.source.stream("users").contract
+    changes: dict[str, dict[str, Any]] = {"email": {"required": False}, "username": {"classification": "secret"}}
+    contract = msgspec.structs.replace(
+        contract,
+        properties=tuple(msgspec.structs.replace(p, **changes.get(p.name, {})) for p in contract.properties),
+    )
+    second = world.resolve(first.rejects.key, contract=contract).manifest
+    assert second is not None
+    (line,) = read_lines(world.bronze, second.parts[0])
+    assert b"username" not in line
+    found = origin(world, second, 0, line)
+    assert [refused.batch_id for refused in found.replayed_from] == [first.batch_id]
+    assert [request.url for request in found.requests] == [f"{world.recorded.url}/users"]
+
+
 def mended(world: World, field: str, **options: Any) -> Contract:
     """The contract of products with another limit to one field."""
     contract = world.source.stream("products").contract
