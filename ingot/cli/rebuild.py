@@ -17,11 +17,13 @@ def rebuild(
     project: Project = Path("dbt"),
     json: Json = False,
 ) -> None:
-    """Drop the warehouse's tables and load every committed batch again from Bronze: the same rows as before.
+    """Replace the warehouse's tables by new ones, with every committed batch from Bronze: the same rows as before.
 
-    No source is asked. First each source's bronze tables and audit rows, by its job `rebuild`; then all of silver and
-    gold, by dbt. Nobody can read these meanwhile, and no run of a schedule should load: pause the DAGs. Stopped in
-    the middle, the same command does it all again. Exit code 1 if a job, a model or a test fails, or at "no".
+    No source is asked. First each source's bronze tables and audit rows, by its job `rebuild`: new ones are filled
+    beside the old ones and take their place at the end, so that one that fails changes nothing. Then all of silver and
+    gold, by dbt: nobody can read these from the first to the end of the second. No run of a schedule should load
+    meanwhile: pause the DAGs. Stopped in the middle, the same command does it all again. Exit code 1 if a job, a model
+    or a test fails, or at "no".
 
     Example: ingot rebuild --yes
     """
@@ -32,11 +34,11 @@ def rebuild(
 
     names = context.names()
     sources = [each.name for each in context.deployed_sources(names, source)]
-    command, endpoint = dbt_command(project), context.endpoint()  # what is missing is said before anything is dropped
+    command, endpoint = dbt_command(project), context.endpoint()  # what is missing is said before anything is replaced
     if not yes:
         which = ", ".join(sources)
         typer.confirm(
-            f"Drop what {names.environment} has loaded from {which}, and load it again?", abort=True, err=True
+            f"Replace what {names.environment} has loaded from {which}, by the same from Bronze?", abort=True, err=True
         )
     outcomes = jobs.run(
         [jobs.Chain(label=name, steps=[jobs.Step(job=names.job(name, "rebuild"), arguments={})]) for name in sources],

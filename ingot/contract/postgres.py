@@ -37,7 +37,7 @@ def column_type(column: Column) -> str:
             return _PLAIN[other]
 
 
-def create_table(contract: Contract, table: str) -> list[str]:
+def create_table(contract: Contract, table: str, schema: str = "bronze") -> list[str]:
     """Statements that make the table, or bring an older one up to the contract; harmless to repeat.
 
     A column that the contract gained is added. Columns are nullable there, since older rows lack the new ones;
@@ -47,12 +47,13 @@ def create_table(contract: Contract, table: str) -> list[str]:
     types["_deleted"] += " DEFAULT false"  # for the rows of a table that is older than the column
     key = ", ".join(quote(c.name) for c in contract.columns if c.path[0] in contract.primary_key)
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
+    name = f"{schema}.{quote(table)}"
     return [
-        f"CREATE TABLE IF NOT EXISTS bronze.{quote(table)} ({columns})",
-        *(f"ALTER TABLE bronze.{quote(table)} ADD COLUMN IF NOT EXISTS {quote(n)} {k}" for n, k in types.items()),
-        f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_key')} ON bronze.{quote(table)} ({key})",
-        f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_batch')} ON bronze.{quote(table)} (_batch_id)",
-        f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_load')} ON bronze.{quote(table)} (_load_id)",
+        f"CREATE TABLE IF NOT EXISTS {name} ({columns})",
+        *(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {quote(n)} {k}" for n, k in types.items()),
+        f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_key')} ON {name} ({key})",
+        f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_batch')} ON {name} (_batch_id)",
+        f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_load')} ON {name} (_load_id)",
     ]
 
 

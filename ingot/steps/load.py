@@ -11,8 +11,7 @@ from ingot.contract import Contract
 from ingot.errors import BatchMissing
 from ingot.manifest import read_manifest
 from ingot.storage import ObjectStore
-from ingot.warehouse import Warehouse
-from ingot.warehouse.base import Loaded
+from ingot.warehouse.base import Loaded, Loader
 
 
 def load(
@@ -21,7 +20,7 @@ def load(
     contract: Contract,
     bronze: ObjectStore,
     lake: ObjectStore,
-    warehouse: Warehouse,
+    warehouse: Loader,
     record: Attempt,
     load_id: int | None = None,
 ) -> Loaded:
@@ -34,7 +33,7 @@ def load(
     Raises:
         BatchMissing: the batch was never committed or never refined.
         WarehouseUnavailable: nothing of the batch was published.
-        IntegrityError: the Parquet is not what the manifest says.
+        IntegrityError: the Parquet is not of this manifest and contract, or its values do not fit the table.
     """
     manifest = read_manifest(bronze, batch)
     with tempfile.TemporaryDirectory(prefix="ingot-load-") as folder:

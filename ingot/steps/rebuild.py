@@ -1,19 +1,22 @@
 """Rebuild: every committed batch of a source → the warehouse once more, from Bronze alone.
 
-The tables are dropped first. Killed anywhere, it is simply run again: what it reads is never changed.
+New tables are filled beside the old ones and take their place at the end, in one transaction: a rebuild that fails or
+is killed leaves the warehouse as it was.
 """
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import Path
 
 from ingot.attempt import attempt, list_attempts
 from ingot.manifest import Manifest, list_manifests
 from ingot.sources import Source, Stream
 from ingot.steps.audit import audit
 from ingot.steps.load import load
-from ingot.steps.refine import refine
+from ingot.steps.refine import refine, refined_by
 from ingot.storage import ObjectStore
 from ingot.warehouse import Warehouse
 
@@ -28,39 +31,48 @@ class Rebuilt:
 
 
 def rebuild(source: Source, *, bronze: ObjectStore, lake: ObjectStore, warehouse: Warehouse) -> Rebuilt:
-    """Drop a source's bronze tables and audit rows, and load all of its batches again under the numbers they had.
+    """Load all of a source's batches under the numbers they had into new tables, which then replace the old ones.
 
     A batch whose Parquet is gone, or that is of another version of the contract than the present one, is refined
     anew. No request goes to the source.
 
     Raises:
         WarehouseUnavailable, StorageUnavailable: run it again.
-        IntegrityError: what is stored is not what a manifest says.
+        IntegrityError: what is stored is not what a manifest says, or does not fit the present contract. The error
+            says which batch and what to do; the old tables are as they were.
     """
     done = Rebuilt()
-    warehouse.drop(source.name, list(source.streams))
-    for stream in source.streams.values():
-        there = set(lake.keys(f"bronze/{source.name}/{stream.name}/"))
-        for manifest, load_id in _in_order(bronze, stream):
-            batch = manifest.batch
-            if manifest.parquet_key not in there or manifest.contract_version != stream.contract.version:
-                with attempt(bronze, batch, "refine") as record:
-                    refine(batch, contract=stream.contract, bronze=bronze, lake=lake, record=record)
-                done.refined += 1
-            with attempt(bronze, batch, "load") as record:
-                loaded = load(
-                    batch,
-                    contract=stream.contract,
-                    bronze=bronze,
-                    lake=lake,
-                    warehouse=warehouse,
-                    record=record,
-                    load_id=load_id,
-                )
-            done.batches += 1
-            done.rows += loaded.rows
+    with warehouse.rebuilding(source.name, list(source.streams)) as tables:
+        for stream in source.streams.values():
+            there = set(lake.keys(f"bronze/{source.name}/{stream.name}/"))
+            for manifest, load_id in _in_order(bronze, stream):
+                batch = manifest.batch
+                if manifest.parquet_key not in there or not _is_refined(lake, manifest, stream):
+                    with attempt(bronze, batch, "refine") as record:
+                        refine(batch, contract=stream.contract, bronze=bronze, lake=lake, record=record)
+                    done.refined += 1
+                with attempt(bronze, batch, "load") as record:
+                    loaded = load(
+                        batch,
+                        contract=stream.contract,
+                        bronze=bronze,
+                        lake=lake,
+                        warehouse=tables,
+                        record=record,
+                        load_id=load_id,
+                    )
+                done.batches += 1
+                done.rows += loaded.rows
     audit(source.name, bronze=bronze, warehouse=warehouse)
     return done
+
+
+def _is_refined(lake: ObjectStore, manifest: Manifest, stream: Stream) -> bool:
+    """Whether a batch's Parquet is of the present contract. (After going back to an older one it may be of a newer.)"""
+    with tempfile.TemporaryDirectory(prefix="ingot-rebuild-") as folder:
+        parquet = Path(folder) / "batch.parquet"
+        lake.download(manifest.parquet_key, parquet)
+        return refined_by(parquet, stream.contract)
 
 
 def _in_order(bronze: ObjectStore, stream: Stream) -> list[tuple[Manifest, int]]:

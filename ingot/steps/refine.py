@@ -26,14 +26,15 @@ _ROW_GROUP = 122_880  # DuckDB's own; fixed, so that the same batch gives the sa
 def refine(batch: Batch, *, contract: Contract, bronze: ObjectStore, lake: ObjectStore, record: Attempt) -> str:
     """Write a batch's Parquet; the key of the object, in the lake bucket.
 
-    The same batch gives the same bytes under the same key: doing it again changes nothing.
+    The same batch and contract give the same bytes under the same key: doing it again changes nothing. The object's
+    key-value metadata name the contract.
 
     Args:
         record: the attempt, which learns the count.
 
     Raises:
         BatchMissing: the batch was never committed.
-        IntegrityError: what is in Bronze is not what the manifest says.
+        IntegrityError: what is in Bronze is not what the manifest says, or does not fit the contract.
     """
     manifest = read_manifest(bronze, batch)
     with tempfile.TemporaryDirectory(prefix="ingot-refine-") as folder:
@@ -50,8 +51,23 @@ def refine(batch: Batch, *, contract: Contract, bronze: ObjectStore, lake: Objec
     return manifest.parquet_key
 
 
+def refined_by(parquet: Path, contract: Contract) -> bool:
+    """Whether a batch's Parquet is of this version of the contract: what the manifest names is what accepted it."""
+    try:
+        found = pq.read_schema(parquet)
+    except pa.ArrowInvalid:
+        return False  # it is damaged
+    wanted = _schema(contract)
+    return bool(found.equals(wanted) and found.metadata == wanted.metadata)
+
+
+def _schema(contract: Contract) -> pa.Schema:
+    names = {"ingot.contract_id": contract.id, "ingot.contract_version": contract.version}
+    return arrow_schema(contract).with_metadata(names)
+
+
 def _write(target: Path, manifest: Manifest, contract: Contract, bronze: ObjectStore) -> int:
-    schema = arrow_schema(contract)
+    schema = _schema(contract)
     rows = 0
     with pq.ParquetWriter(target, schema, compression="zstd") as writer, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -106,8 +122,12 @@ def _read(
             yield chunk.cast(schema)
     except (duckdb.Error, pa.ArrowInvalid) as error:
         # The message may quote the record; only its first words name what is wrong.
+        accepted_by, version = manifest.contract_version, contract.version
         raise IntegrityError(
-            f"Bronze does not fit the contract: {str(error).splitlines()[0][:60]}…",
+            f"Bronze does not fit contract {version}: {str(error).splitlines()[0][:60]}…",
             key=part.key,
-            hint="the gate let through what the contract forbids: report it with this key",
+            hint="the gate let through what the contract forbids: report it with this key"
+            if accepted_by == version
+            else f"the batch was accepted by contract {accepted_by}: go back to it, or give the changed field another "
+            "name in the warehouse",
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,8 +29,8 @@ class Table:
     rows: list[tuple[Any, ...]]
 
 
-class Warehouse(Protocol):
-    """One warehouse. All methods raise WarehouseUnavailable when it does not answer."""
+class Loader(Protocol):
+    """What batches are loaded into."""
 
     def load(self, manifest: Manifest, contract: Contract, parquet: Path, *, load_id: int | None = None) -> Loaded:
         """Put a batch's rows into its bronze table and its row into ``audit.batches``, in one transaction.
@@ -37,12 +38,28 @@ class Warehouse(Protocol):
         A batch that is loaded already from the same manifest is left as it is.
 
         Args:
-            load_id: the number that it had before the table was dropped; else it gets the next one.
+            load_id: the number that it has in a rebuild; else it gets the next one.
+
+        Raises:
+            WarehouseUnavailable: nothing was published.
+            IntegrityError: the Parquet is not of this manifest and contract, or the table does not hold its values.
         """
         ...
 
-    def drop(self, source: str, streams: list[str]) -> None:
-        """Drop streams' bronze tables, the views on them and their audit rows: all of it can be loaded again."""
+
+class Warehouse(Loader, Protocol):
+    """One warehouse. All methods raise WarehouseUnavailable when it does not answer."""
+
+    def rebuilding(self, source: str, streams: list[str]) -> AbstractContextManager[Loader]:
+        """New tables for some streams, to load all of their batches into, each under a number.
+
+        When the block ends, they take the place of the old ones in one transaction, with the rows of
+        ``audit.batches``; views on the old ones and the other audit rows go, as all that can be made again. When it
+        fails, the old ones stay as they were.
+
+        Raises:
+            WarehouseUnavailable: another rebuild of the source is under way, or a batch was loaded meanwhile.
+        """
         ...
 
     def known_attempts(self, source: str) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from psycopg import sql
 
 from ingot.attempt import Attempt
 from ingot.contract import Contract
+from ingot.contract.arrow import arrow_schema
 from ingot.contract.postgres import column_types, create_table, quote
 from ingot.errors import ConfigurationError, IntegrityError, WarehouseUnavailable
 from ingot.manifest import Manifest, encode
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ingot.warehouse import Endpoint
 
 _ROWS_AT_ONCE = 65_536
+_REFUSED = {"22", "23"}  # SQLSTATE classes: data exception, integrity constraint violation
 _SETUP_LOCK = 0x1060  # any number that is ours: DDL by two jobs at once would deadlock or fail
 
 
@@ -52,21 +54,64 @@ class PostgresWarehouse:
             known = self._load_id(connection, manifest, table)
             if known is not None:
                 return Loaded(manifest.rows, known, already=True)
-            incoming = f"incoming_{hashlib.md5(manifest.batch_id.encode(), usedforsecurity=False).hexdigest()}"
-            self._copy(connection, incoming, contract, parquet)
-            with connection.transaction():
-                number = self._publish(connection, manifest, table, incoming, list(column_types(contract)), load_id)
+            with (
+                self._incoming(connection, "bronze", manifest, contract, parquet) as incoming,
+                connection.transaction(),
+            ):
+                number = self._number(connection, manifest, table) if load_id is None else load_id
+                connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(sql.Identifier("bronze", table)),
+                    [manifest.batch_id],
+                )
+                self._move(connection, manifest, contract, incoming, ("bronze", table), number)
+                audit.write_loaded(connection, manifest, number)
         return Loaded(manifest.rows, number, already=False)
 
-    def drop(self, source: str, streams: list[str]) -> None:
+    @contextmanager
+    def rebuilding(self, source: str, streams: list[str]) -> Iterator[_Rebuild]:
+        schema = f"rebuilding_{source}"
         with self._connect() as connection:
             self._set_up(connection, [])
-            with connection.transaction():
-                connection.execute("SET LOCAL client_min_messages = warning")
-                for stream in streams:
-                    table = sql.Identifier("bronze", table_name(source, stream))
-                    connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(table))
-                audit.forget(connection, source, streams)
+            # Held to the end by the session that swaps: whoever swaps is the only one that rebuilds.
+            row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [schema]).fetchone()
+            if row != (True,):
+                raise WarehouseUnavailable(f"Another rebuild of {source} is under way.", hint="wait until it ends")
+            before = _loads(connection, source, streams)
+            _drop_schema(connection, schema)  # of a rebuild that was killed
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+            rebuild = _Rebuild(self, connection, schema)
+            try:
+                yield rebuild
+                with connection.transaction():
+                    self._swap(connection, source, streams, rebuild, before)
+            finally:
+                with suppress(psycopg.Error):
+                    _drop_schema(connection, schema)
+
+    def _swap(
+        self,
+        connection: psycopg.Connection[Any],
+        source: str,
+        streams: list[str],
+        rebuild: _Rebuild,
+        before: set[tuple[str, int]],
+    ) -> None:
+        connection.execute("SET LOCAL client_min_messages = warning")
+        for stream in streams:
+            table = sql.Identifier("bronze", table_name(source, stream))
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(table))
+        # Nobody loads from here on. What was loaded meanwhile may not be among the batches that were read.
+        if _loads(connection, source, streams) != before:
+            raise WarehouseUnavailable(
+                f"Batches of {source} were loaded while its tables were rebuilt, which stay as they were.",
+                hint="pause its DAG and run the rebuild again",
+            )
+        audit.forget(connection, source, streams)
+        for table_there in sorted(rebuild.tables):
+            name = sql.Identifier(rebuild.schema, table_there)
+            connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA bronze").format(name))
+        for manifest, number in rebuild.loaded:
+            audit.write_loaded(connection, manifest, number)
 
     def known_attempts(self, source: str) -> set[str]:
         with self._connect() as connection:
@@ -110,9 +155,13 @@ class PostgresWarehouse:
 
     @contextmanager
     def _connect(self) -> Iterator[psycopg.Connection[Any]]:
+        with self._errors(), psycopg.connect(self._uri, autocommit=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            with psycopg.connect(self._uri, autocommit=True) as connection:
-                yield connection
+            yield
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise WarehouseUnavailable(
                 f"The warehouse at {self._name} failed: {str(error).splitlines()[0] if str(error) else error!r}.",
@@ -146,77 +195,111 @@ class PostgresWarehouse:
         ).fetchone()
         return int(row[0]) if row else None
 
-    def _copy(self, connection: psycopg.Connection[Any], incoming: str, contract: Contract, parquet: Path) -> None:
+    @contextmanager
+    def _incoming(
+        self, connection: psycopg.Connection[Any], schema: str, manifest: Manifest, contract: Contract, parquet: Path
+    ) -> Iterator[tuple[str, str]]:
+        """A batch's rows in a table of their own, which the block moves on; it is gone afterwards, however it ends."""
+        name = f"incoming_{hashlib.md5(manifest.batch_id.encode(), usedforsecurity=False).hexdigest()}"
+        try:
+            self._copy(connection, (schema, name), manifest, contract, parquet)
+            yield schema, name
+        except BaseException:
+            # If this fails too, the batch's next load does it.
+            with suppress(psycopg.Error):
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, name)))
+            raise
+
+    def _copy(
+        self,
+        connection: psycopg.Connection[Any],
+        incoming: tuple[str, str],
+        manifest: Manifest,
+        contract: Contract,
+        parquet: Path,
+    ) -> None:
         import adbc_driver_postgresql.dbapi as adbc
         import duckdb
 
+        _check_columns(manifest, contract, parquet)
+        schema, name = incoming
         arrays = {c.name for c in contract.columns if c.property.logical_type == "array"}
         types = {n: "text" if n in arrays else t for n, t in column_types(contract).items()}
         columns = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
-        connection.execute(f"DROP TABLE IF EXISTS bronze.{incoming}".encode())
-        connection.execute(f"CREATE UNLOGGED TABLE bronze.{incoming} ({columns})".encode())
+        connection.execute(f"DROP TABLE IF EXISTS {quote(schema)}.{name}".encode())
+        connection.execute(f"CREATE UNLOGGED TABLE {quote(schema)}.{name} ({columns})".encode())
         selected = ", ".join(f"to_json({quote(n)})::VARCHAR AS {quote(n)}" if n in arrays else quote(n) for n in types)
         with duckdb.connect() as engine:
             engine.execute("SET TimeZone = 'UTC'")
-            relation = engine.sql(f"SELECT {selected} FROM read_parquet($file)", params={"file": str(parquet)})  # noqa: S608
             try:
+                relation = engine.sql(f"SELECT {selected} FROM read_parquet($file)", params={"file": str(parquet)})  # noqa: S608
                 with adbc.connect(self._uri) as bulk, bulk.cursor() as cursor:
                     reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
-                    cursor.adbc_ingest(incoming, reader, mode="append", db_schema_name="bronze")
+                    cursor.adbc_ingest(name, reader, mode="append", db_schema_name=schema)
                     bulk.commit()
+            except duckdb.Error as error:
+                raise _refine_again("The Parquet cannot be read.", manifest) from error
             except adbc.Error as error:
-                kind = IntegrityError if isinstance(error, adbc.DataError) else WarehouseUnavailable
-                raise kind(
+                if (error.sqlstate or "")[:2] in _REFUSED:
+                    raise IntegrityError(
+                        f"Values of the batch do not fit the types of contract {contract.version} "
+                        f"(SQLSTATE {error.sqlstate}); it was accepted by {manifest.contract_version}.",
+                        key=manifest.parquet_key,
+                        hint="go back to the version before, or give the changed column another name",
+                    ) from error
+                raise WarehouseUnavailable(
                     f"The bulk copy into {self._name} failed ({type(error).__name__}).",
                     hint="nothing of this batch was published; see the warehouse's log, then try again",
                 ) from error
 
-    def _publish(
-        self,
-        connection: psycopg.Connection[Any],
-        manifest: Manifest,
-        table: str,
-        incoming: str,
-        columns: list[str],
-        load_id: int | None,
-    ) -> int:
+    def _number(self, connection: psycopg.Connection[Any], manifest: Manifest, table: str) -> int:
+        """The next number of a table, which is locked until the transaction ends."""
         target = sql.Identifier("bronze", table)
-        names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        selected = sql.SQL(", ").join(self._selected(connection, table, incoming, columns))
         # One load at a time into this table: load ids are dense, and in the order in which they become visible.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
         # Numbered before the batch's older rows go, and never again with a number that dbt may have seen.
         row = connection.execute(
             sql.SQL(
-                "SELECT coalesce(%s, greatest((SELECT max(_load_id) FROM {}), (SELECT max(load_id) FROM audit.batches "
-                "WHERE source = %s AND stream = %s), 0) + 1)"
+                "SELECT greatest((SELECT max(_load_id) FROM {}), (SELECT max(load_id) FROM audit.batches "
+                "WHERE source = %s AND stream = %s), 0) + 1"
             ).format(target),
-            [load_id, manifest.source, manifest.stream],
+            [manifest.source, manifest.stream],
         ).fetchone()
         assert row is not None
-        number = int(row[0])
-        connection.execute(sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(target), [manifest.batch_id])
+        return int(row[0])
+
+    def _move(
+        self,
+        connection: psycopg.Connection[Any],
+        manifest: Manifest,
+        contract: Contract,
+        incoming: tuple[str, str],
+        target: tuple[str, str],
+        number: int,
+    ) -> None:
+        columns = list(column_types(contract))
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        selected = sql.SQL(", ").join(self._selected(connection, target, incoming, columns))
         inserted = connection.execute(
             sql.SQL("INSERT INTO {} ({}, _load_id) SELECT {}, %s FROM {}").format(
-                target, names, selected, sql.Identifier("bronze", incoming)
+                sql.Identifier(*target), names, selected, sql.Identifier(*incoming)
             ),
             [number],
         ).rowcount
         if inserted != manifest.rows:
-            raise IntegrityError(
-                f"The Parquet has {inserted} rows, the manifest says {manifest.rows}.",
-                key=manifest.parquet_key,
-                hint="run refine again for this batch",
-            )
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("bronze", incoming)))
-        audit.write_loaded(connection, manifest, number)
-        return number
+            raise _refine_again(f"The Parquet has {inserted} rows, the manifest says {manifest.rows}.", manifest)
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*incoming)))
 
     def _selected(
-        self, connection: psycopg.Connection[Any], table: str, incoming: str, columns: list[str]
+        self,
+        connection: psycopg.Connection[Any],
+        target: tuple[str, str],
+        incoming: tuple[str, str],
+        columns: list[str],
     ) -> Iterator[sql.Composable]:
         # Between other types Postgres would cut strings and round numbers without a word: they must be the same.
-        there, arriving = self._types(connection, table), self._types(connection, incoming)
+        there, arriving = self._types(connection, *target), self._types(connection, *incoming)
+        table = ".".join(target)
         for name in columns:
             if there[name] == "jsonb":
                 yield sql.SQL("{}::jsonb").format(sql.Identifier(name))
@@ -224,18 +307,83 @@ class PostgresWarehouse:
                 yield sql.Identifier(name)
             else:
                 raise IntegrityError(
-                    f"Column {name} of bronze.{table} is {there[name]}, the contract says {arriving[name]}.",
-                    hint=f"drop dbt's view of it, ALTER TABLE bronze.{table} ALTER COLUMN {name} "
+                    f"Column {name} of {table} is {there[name]}, the contract says {arriving[name]}.",
+                    hint=f"drop dbt's view of it, ALTER TABLE {table} ALTER COLUMN {name} "
                     f"TYPE {arriving[name]}, and run the load again; dbt makes its view anew",
                 )
 
-    def _types(self, connection: psycopg.Connection[Any], table: str) -> dict[str, str]:
+    def _types(self, connection: psycopg.Connection[Any], schema: str, table: str) -> dict[str, str]:
         rows = connection.execute(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
-            [f"bronze.{quote(table)}"],
+            [f"{quote(schema)}.{quote(table)}"],
         ).fetchall()
         return dict(rows)
+
+
+class _Rebuild:
+    """New tables beside the old ones; see :meth:`ingot.warehouse.Warehouse.rebuilding`."""
+
+    def __init__(self, warehouse: PostgresWarehouse, connection: psycopg.Connection[Any], schema: str) -> None:
+        self.schema = schema
+        self.tables: set[str] = set()
+        self.loaded: list[tuple[Manifest, int]] = []
+        self._warehouse = warehouse
+        self._connection = connection
+
+    def load(self, manifest: Manifest, contract: Contract, parquet: Path, *, load_id: int | None = None) -> Loaded:
+        if load_id is None:
+            raise ValueError("in a rebuild every batch has its number")
+        table = table_name(manifest.source, manifest.stream)
+        connection, warehouse = self._connection, self._warehouse
+        with warehouse._errors():
+            if table not in self.tables:
+                warehouse._set_up(connection, create_table(contract, table, quote(self.schema)))
+                self.tables.add(table)
+            with (
+                warehouse._incoming(connection, self.schema, manifest, contract, parquet) as incoming,
+                connection.transaction(),
+            ):
+                warehouse._move(connection, manifest, contract, incoming, (self.schema, table), load_id)
+        self.loaded.append((manifest, load_id))
+        return Loaded(manifest.rows, load_id, already=False)
+
+
+def _loads(connection: psycopg.Connection[Any], source: str, streams: list[str]) -> set[tuple[str, int]]:
+    rows = connection.execute(
+        "SELECT batch_id, load_id FROM audit.batches WHERE state = 'LOADED' AND source = %s AND stream = ANY(%s)",
+        [source, streams],
+    ).fetchall()
+    return set(rows)
+
+
+def _drop_schema(connection: psycopg.Connection[Any], schema: str) -> None:
+    with connection.transaction():
+        connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _check_columns(manifest: Manifest, contract: Contract, parquet: Path) -> None:
+    # Binary COPY takes bytes for what the column says they are: the file must be what the contract says.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_schema(parquet)
+    except pa.ArrowInvalid as error:
+        raise _refine_again("The Parquet cannot be read.", manifest) from error
+    expected = arrow_schema(contract)
+    for name in sorted({*found.names, *expected.names}):
+        there = found.field(name).type if name in found.names else "missing"
+        wanted = expected.field(name).type if name in expected.names else "no such column"
+        if there != wanted:
+            raise _refine_again(
+                f"Column {name} of the Parquet is {there}, contract {contract.version} says {wanted}.", manifest
+            )
+
+
+def _refine_again(message: str, manifest: Manifest) -> IntegrityError:
+    return IntegrityError(message, key=manifest.parquet_key, hint="run refine again for this batch")
 
 
 def manifest_sha256(manifest: Manifest) -> str:

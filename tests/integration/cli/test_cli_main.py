@@ -80,6 +80,6 @@ def test_a_rebuild_drops_nothing_before_it_is_sure(deployed: Deployed, monkeypat
     monkeypatch.setenv("DBT_EXECUTABLE", str(DBT))
     assert deployed.ingot("rebuild", "--yes", "--dbt", str(ROOT)).code == 1
     no = deployed.ingot("rebuild", "--source", "fakestore", answer="n\n")
-    assert (no.code, "Drop what" in no.err) == (1, True), no.err
+    assert (no.code, "Replace what" in no.err) == (1, True), no.err
     job = deployed.names.job("fakestore", "rebuild")
     assert boto3.client("glue").get_job_runs(JobName=job)["JobRuns"] == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 from ingot.contract import Contract
-from ingot.errors import WarehouseUnavailable
+from ingot.errors import IntegrityError, WarehouseUnavailable
 from ingot.manifest import Manifest
 from ingot.steps import rebuild
 from ingot.warehouse import Endpoint, Warehouse
@@ -93,12 +94,13 @@ def test_a_warehouse_that_is_wholly_new_and_parquet_that_is_gone_are_made_again(
     assert (done.batches, done.refined) == (7, 4)
 
 
-def test_a_rebuild_that_was_killed_is_run_again_and_the_next_load_gets_the_next_number(history: World) -> None:
+def test_a_rebuild_that_fails_leaves_the_tables_and_the_next_load_gets_the_next_number(history: World) -> None:
     before = everything(history)
     (newest,) = history.rows("select max(load_id) from audit.batches where stream = 'carts'")
     with pytest.raises(WarehouseUnavailable):
         again(history, Gone(history.warehouse, loads=2))
-    assert history.rows("select count(*) from audit.batches") == [(2,)]
+    assert everything(history) == before
+    assert history.rows("select nspname from pg_namespace where nspname like 'rebuilding%'") == []
 
     again(history)
 
@@ -140,8 +142,95 @@ def test_no_number_is_given_twice_where_a_lost_warehouse_counted_from_1_again(
         assert numbers == [("2020-01-01", 1), ("2020-03-01", 2), ("2020-02-01", 3)]
 
 
+def retyped(name: str, logical: str, physical: str, **options: Any) -> Callable[[Contract], Contract]:
+    """The contract's next major version, which has a field of another type."""
+
+    def change(contract: Contract) -> Contract:
+        fields = tuple(
+            msgspec.structs.replace(
+                prop,
+                logical_type=logical,
+                physical_type=physical,
+                logical_type_options=type(prop.logical_type_options)(**options),
+            )
+            if prop.name == name
+            else prop
+            for prop in contract.properties
+        )
+        return msgspec.structs.replace(contract, version="2.0.0", properties=fields)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        pytest.param(retyped("category", "integer", "integer"), "accepted by contract 1.0.0: go back", id="refine"),
+        pytest.param(retyped("title", "string", "varchar(5)", max_length=5), "22001.*version before", id="load"),
+    ],
+)
+def test_a_contract_that_older_batches_do_not_fit_costs_no_table_and_is_not_tried_again(
+    world: World, change: Callable[[Contract], Contract], hint: str
+) -> None:
+    first = world.batch("products", *JANUARY)
+    world.run(first)
+    world.audit()
+    before = everything(world, "bronze.fakestore_products")
+    present = world.source.stream("products").contract
+    world.change("products", contract=change(present))
+
+    with pytest.raises(IntegrityError, match=hint) as failure:
+        again(world)
+
+    assert (failure.value.transient, failure.value.batch) == (False, first.id)
+    assert everything(world, "bronze.fakestore_products") == before
+    world.change("products", contract=present)
+    world.recorded.misbehave("/products", patch={"id": 3, "merge": {"price": 1}})
+    world.run(world.batch("products", *FEBRUARY))
+    assert world.rows("select distinct _load_id from bronze.fakestore_products order by 1") == [(1,), (2,)]
+
+
+def test_a_rebuild_with_the_older_contract_again_refines_what_the_newer_one_refined(world: World) -> None:
+    world.run(world.batch("products", *JANUARY))
+    world.audit()
+    before = everything(world, "bronze.fakestore_products")
+    first = world.source.stream("products").contract
+    world.change("products", contract=retyped("price", "string", "varchar(20)", max_length=20)(first))
+    assert again(world).refined == 1
+    assert world.rows("select price from bronze.fakestore_products where id = 1") == [("109.95",)]
+    assert again(world).refined == 0, "they are of this contract, whatever the manifests say"
+    world.change("products", contract=first)
+
+    assert again(world).refined == 1
+    assert everything(world, "bronze.fakestore_products") == before
+
+
+def test_a_batch_that_was_loaded_during_the_rebuild_is_not_lost(world: World) -> None:
+    world.run(world.batch("carts", *JANUARY))
+    march, present = world.batch("carts", *MARCH), world.warehouse
+
+    class Late(Gone):
+        @contextmanager
+        def rebuilding(self, source: str, streams: list[str]) -> Iterator[Any]:
+            with present.rebuilding(source, streams) as tables:
+                yield tables
+                world.run(march)
+
+    with pytest.raises(WarehouseUnavailable, match="loaded while"):
+        again(world, Late(present, loads=0))
+    assert world.rows("select count(distinct _batch_id) from bronze.fakestore_carts") == [(2,)]
+    assert again(world).batches == 2
+
+
+def test_two_rebuilds_at_once_do_not_meet(world: World) -> None:
+    world.run(world.batch("carts", *JANUARY))
+    with world.warehouse.rebuilding("fakestore", []), pytest.raises(WarehouseUnavailable, match="under way"):
+        again(world)
+    assert again(world).batches == 1
+
+
 class Gone:
-    """A warehouse that goes away after some loads."""
+    """A warehouse that goes away after some loads of a rebuild."""
 
     def __init__(self, warehouse: Warehouse, loads: int) -> None:
         self._warehouse, self._left = warehouse, loads
@@ -149,20 +238,25 @@ class Gone:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._warehouse, name)
 
+    @contextmanager
+    def rebuilding(self, source: str, streams: list[str]) -> Iterator[Any]:
+        with self._warehouse.rebuilding(source, streams) as self._tables:
+            yield self
+
     def load(self, manifest: Manifest, contract: Contract, parquet: Path, *, load_id: int | None = None) -> Loaded:
         if not self._left:
             raise WarehouseUnavailable("gone")
         self._left -= 1
-        return self._warehouse.load(manifest, contract, parquet, load_id=load_id)
+        return self._tables.load(manifest, contract, parquet, load_id=load_id)
 
 
 def again(world: World, warehouse: Any = None) -> Rebuilt:
     return rebuild(world.source, bronze=world.bronze, lake=world.lake, warehouse=warehouse or world.warehouse)
 
 
-def everything(world: World) -> dict[str, list[dict[str, object]]]:
+def everything(world: World, *tables: str) -> dict[str, list[dict[str, object]]]:
     """Every row of Bronze, and of the audit what does not tell the time of a load."""
-    return {table: sorted(rows_of(world, table), key=repr) for table in (*TABLES, *AUDIT)}
+    return {table: sorted(rows_of(world, table), key=repr) for table in (*(tables or TABLES), *AUDIT)}
 
 
 def rows_of(world: World, table: str) -> Iterator[dict[str, object]]:
