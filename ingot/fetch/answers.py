@@ -52,6 +52,13 @@ def translated(url: str) -> Iterator[None]:
         ) from error
     except httpx.UnsupportedProtocol as error:
         raise ConfigurationError(f"{url} cannot be asked: {error}", url=url, hint="correct base_url") from error
+    except httpx.LocalProtocolError:
+        # Its text may hold the header that cannot be sent, with a credential in it.
+        raise ConfigurationError(
+            f"What is asked of {url} cannot be sent: a header holds what none can carry.",
+            url=url,
+            hint="look at headers and auth in source.yaml, and at the values in the source's secret",
+        ) from None
     except httpx.TransportError as error:
         raise SourceUnavailable(f"{url} cannot be reached: {error}.", url=url, hint=AGAIN) from error
     except httpx.TooManyRedirects as error:

@@ -103,7 +103,7 @@ class _Fields:
 
     def header(self, name: str) -> str:
         value = self[name]
-        if not (value.isascii() and value.isprintable() and value == value.strip()):
+        if not _fits_a_header(value):
             raise self._wrong(f"holds in its field {name} what no header can carry (a space or a line end around it?)")
         return value
 
@@ -113,6 +113,10 @@ class _Fields:
             key=self._secret,
             hint="put its value again, as source.yaml's auth says",
         )
+
+
+def _fits_a_header(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == value.strip()
 
 
 class _Header(httpx.Auth):
@@ -186,6 +190,6 @@ class _ClientCredentials(httpx.Auth):
             token = msgspec.json.decode(response.content, type=_Token, strict=False)
         except ValueError:
             token = _Token("")
-        if not (token.access_token.isascii() and token.access_token.isprintable() and token.access_token.strip()):
+        if not (token.access_token and _fits_a_header(token.access_token)):
             raise PayloadBroken(f"{shown} sent no token.", url=shown, hint=AGAIN) from None
         return token

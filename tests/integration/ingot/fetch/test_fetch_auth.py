@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from recorded_source.guards import API_KEY, BEARER_TOKEN, CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from recorded_source.source import RecordedSource
 
 from ingot.attempt import attempt
 from ingot.errors import ConfigurationError, PayloadBroken, SourceRefused, SourceUnavailable
+from ingot.fetch.answers import translated
 from ingot.steps import extract
 from ingot.storage import ObjectStore
 
@@ -260,6 +264,23 @@ def test_a_token_request_that_fails_is_tried_again(
     api.recorded.misbehave("/oauth/*", times=1, **fault)
     pages = list(api.pages(source, secret=secret(**CLIENT)))
     assert [page.tries for page in pages] == [2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("token", ["TOPSECRET ", "\tTOPSECRET", "TOP\nSECRET", " "], ids=repr)
+def test_a_token_that_no_header_can_carry_is_no_token_and_is_not_shown(
+    api: Api, secret: Secret, no_waiting: None, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = api.source(path("oauth2"), auth=OAUTH, **NEXT)
+    api.recorded.misbehave("/oauth/*", body=json.dumps({"access_token": token}))
+    with pytest.raises(PayloadBroken, match="sent no token") as error:
+        list(api.pages(source, secret=secret(**CLIENT)))
+    assert "SECRET" not in "".join(format_exception(error.value))
+
+
+def test_a_header_that_cannot_be_sent_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be sent") as error, translated("https://shop.example/carts"):
+        raise httpx.LocalProtocolError("Illegal header value b'Bearer TOPSECRET '")
+    assert "SECRET" not in "".join(format_exception(error.value))
 
 
 def test_a_token_service_that_asks_to_wait_is_waited_for(api: Api, secret: Secret) -> None:
