@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -54,3 +55,53 @@ def _date(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+class Deadline:
+    """An end for all that is done under it together; its clock can be stopped.
+
+    Args:
+        seconds: from now on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._end = self._clock() + seconds
+        self._stopped: float | None = None
+        self._held: set[asyncio.Timeout] = set()
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left."""
+        return max(0.0, self._end - (self._clock() if self._stopped is None else self._stopped))
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """Hold what is done inside to the end: then it is cancelled.
+
+        Raises:
+            TimeoutError: it was.
+        """
+        async with asyncio.timeout_at(self._end if self._stopped is None else None) as held:
+            self._held.add(held)
+            try:
+                yield
+            finally:
+                self._held.remove(held)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The clock stands still meanwhile."""
+        begin = self._stopped = self._clock()
+        self._move(None)
+        try:
+            yield
+        finally:
+            self._end += self._clock() - begin
+            self._stopped = None
+            self._move(self._end)
+
+    def _move(self, end: float | None) -> None:
+        for held in self._held:
+            if not held.expired():
+                held.reschedule(end)

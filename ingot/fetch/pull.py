@@ -17,7 +17,7 @@ from ingot.errors import ConfigurationError, PayloadBroken, SourceRefused, Sourc
 from ingot.fetch.answers import AGAIN, check, translated
 from ingot.fetch.auth import Mask, trusted
 from ingot.fetch.envelope import Records
-from ingot.fetch.limits import RateLimit
+from ingot.fetch.limits import Deadline, RateLimit
 from ingot.fetch.page import Answer, Page
 from ingot.fetch.pagination import pager
 from ingot.gate.split import split
@@ -53,7 +53,7 @@ class Pull:
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """The pages, in order. While one is in work, up to ``concurrency`` of those behind it are on their way."""
-        self._deadline = asyncio.get_running_loop().time() + self._policy.deadline_seconds
+        self._deadline = Deadline(self._policy.deadline_seconds)
         headers = {"User-Agent": f"ingot/{__version__}", "Accept": "application/json", **self._stream.headers}
         async with httpx.AsyncClient(
             timeout=self._policy.timeout_seconds,
@@ -65,7 +65,8 @@ class Pull:
         ) as self._client:
             try:
                 async for page in self._walk():
-                    yield page
+                    with self._deadline.stopped():  # what is done with a page is not the source's time
+                        yield page
             finally:
                 await self._steer([])
 
@@ -135,7 +136,7 @@ class Pull:
         shown = self._mask(url)
         failures: list[TransientError] = []
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with self._deadline.hold():
                 async for attempt in stamina.retry_context(
                     on=self._again(failures), attempts=self._policy.attempts, timeout=None, wait_initial=0.2
                 ):
@@ -160,7 +161,7 @@ class Pull:
             wait = error.retry_after if isinstance(error, SourceUnavailable) else None
             if wait is None:
                 return True
-            if wait > self._left():
+            if wait > self._deadline.left:
                 return False
             return wait + random.uniform(0, 0.2)  # noqa: S311  # so that not all come back at one moment
 
@@ -180,8 +181,8 @@ class Pull:
             raise
         except SourceUnavailable as error:
             if error.retry_after is not None:
-                self._limit.hold(min(error.retry_after, self._left()))
-                if error.retry_after > self._left():
+                self._limit.hold(min(error.retry_after, self._deadline.left))
+                if error.retry_after > self._deadline.left:
                     error.message = (
                         f"{error.message[:-1]} and asks to wait {error.retry_after:.0f} s, beyond the deadline."
                     )
@@ -206,9 +207,6 @@ class Pull:
         if self._auth is None:
             return "the source asks for credentials: declare auth in source.yaml"
         return "look at the values in the source's secret, at what they are allowed, and at auth in source.yaml"
-
-    def _left(self) -> float:
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

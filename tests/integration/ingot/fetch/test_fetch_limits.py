@@ -133,6 +133,29 @@ def test_the_deadline_is_of_all_pages_together(api: Api) -> None:
         list(pages)
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_time_that_a_caller_takes_is_not_the_sources(api: Api, concurrency: int) -> None:
+    """Also not that of the pages that are on their way meanwhile: they are late, and the caller is later."""
+    source = api.source(**PAGES, request={"deadline_seconds": 1, "concurrency": concurrency})
+    api.recorded.misbehave(latency=0.02)
+    begin = time.monotonic()
+    assert [len(page.records) for page in api.pages(source) if not time.sleep(0.4)] == [10, 10, 10, 10, 3]
+    assert time.monotonic() - begin >= 2
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_deadline_goes_on_when_the_caller_is_done(api: Api, concurrency: int) -> None:
+    source = api.source(**PAGES, request={"timeout_seconds": 30, "deadline_seconds": 0.8, "concurrency": concurrency})
+    api.recorded.misbehave(query={"page": "2"}, hang=True)
+    pages = api.pages(source)
+    assert len(next(pages).records) == 10
+    time.sleep(1)
+    begin = time.monotonic()
+    with pytest.raises(SourceUnavailable, match=r"not read to its end within 0\.8 s"):
+        next(pages)
+    assert 0.1 <= time.monotonic() - begin < 4
+
+
 def test_the_deadline_ends_the_tries_too_and_tells_what_they_met(api: Api) -> None:
     api.recorded.misbehave(status=502)
     begin = time.monotonic()
