@@ -143,14 +143,14 @@ def _rest(rows: Rows) -> str:
 
 
 def _text(value: Any, *, cut: bool = True) -> str:
-    """A value on one line, without anything that a terminal would take for a command."""
+    """A value on one line, see :func:`ingot.cli.output.printable`."""
     from datetime import datetime
 
     from rich.markup import escape
 
+    from ingot.cli.output import printable
+
     if value is None:
         return "-"
-    text = value.strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else str(value)
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    text = printable(value.strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else str(value))
     return escape(text if len(text) <= _WIDEST or not cut else text[: _WIDEST - 1] + "…")

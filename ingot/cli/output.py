@@ -6,6 +6,7 @@ import sys
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from unicodedata import category
 
 import msgspec
 from rich import box
@@ -29,7 +30,7 @@ def show(table: Table, *, json: bool) -> None:
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, name in enumerate(table.columns):
         numeric = any(isinstance(row[index], int | float | Decimal) for row in table.rows)
-        drawn.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(escape(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(_cell(value) for value in row))
     console.print(drawn)
@@ -41,6 +42,13 @@ def show_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(_JSON.encode(value), indent=2).decode() + "\n")
 
 
+def printable(text: str) -> str:
+    """A text on one line, without anything that a terminal would take for a command."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode() for c in text)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "[dim]-[/]"
@@ -48,6 +56,6 @@ def _cell(value: Any) -> str:
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, Decimal):
         return f"{value:,f}"
-    text = str(value)
+    text = printable(str(value))
     colour = _COLOURS.get(text)
     return f"[{colour}]{text}[/]" if colour else escape(text)
