@@ -28,6 +28,7 @@ from ingot.naming import Names
 TRIES = 3
 _OVER = {"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED"}
 _VERDICT = re.compile(r"\b(TRANSIENT|TERMINAL) ([\w.]+: .*)", re.DOTALL)
+_LATER = {"ThrottlingException", "Throttling", "RequestLimitExceeded", "OperationTimeoutException"}
 _FIRST_LOOK, _LAST_LOOK, _PATIENCE = 0.25, 15.0, 1.2  # seconds between two looks, and how they grow
 
 
@@ -199,7 +200,13 @@ def _answers(job: str) -> Iterator[None]:
             raise ConfigurationError(
                 f"There is no Glue job {job}, or no such run of it.", hint="deploy the stacks of this environment"
             ) from error
-        raise ConfigurationError(f"Glue refused {job}: {error}.", hint="you need glue:StartJobRun on it") from error
+        if code in _LATER or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            raise TransientError(f"Glue put {job} off: {error}.", hint="call the same command again") from error
+        denied = code.startswith("AccessDenied")
+        hint = (
+            "you need glue:StartJobRun and glue:GetJobRun on it" if denied else "deploy the stacks of this environment"
+        )
+        raise ConfigurationError(f"Glue refused {job}: {error}.", hint=hint) from error
     except BotoCoreError as error:
         raise TransientError(f"Glue did not answer: {error}.", hint="call the same command again") from error
 

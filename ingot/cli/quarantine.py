@@ -10,6 +10,9 @@ import typer
 from ingot.cli.options import AtOnce, Json, Limit, OfSource, OfStream, Yes
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ingot.batch import Batch
     from ingot.manifest import Manifest
     from ingot.naming import Names
     from ingot.quarantine import QuarantineObject, Reject
@@ -209,9 +212,14 @@ def _resolve(
             if manifest is not None
         ]
     )
-    for each in {each.batch.source: each for each, _ in resolved}.values():
-        run([jobs.audit_chain(names, each.batch.source, each.batch.interval_start, each.batch.interval_end)])
-    results = [_result(each, manifest, failures) for each, manifest in resolved]
+    for source, start, end in _to_audit(
+        [(each.batch, _failure(each, manifest, failures) is not None) for each, manifest in resolved]
+    ):
+        run([jobs.audit_chain(names, source, start, end)])
+    results = [
+        _result(each, manifest, failures, 0 if manifest else sum(1 for _ in _rejects(bronze, each, rule)))
+        for each, manifest in resolved
+    ]
     if json:
         show_json(results)
     for result in results:
@@ -221,23 +229,46 @@ def _resolve(
     raise typer.Exit(1 if failures or any(result["refused_again"] for result in results) else 0)
 
 
-def _result(each: QuarantineObject, manifest: Manifest | None, failures: dict[str, str | None]) -> dict[str, Any]:
-    """What became of one object, as ``--json`` has it."""
+def _result(
+    each: QuarantineObject, manifest: Manifest | None, failures: dict[str, str | None], chosen: int
+) -> dict[str, Any]:
+    """What became of one object, as ``--json`` has it.
+
+    Args:
+        chosen: of how many records that was to be.
+    """
     resolution = manifest.resolves if manifest is not None else None
+    chosen = resolution.chosen if resolution is not None else chosen
     accepted = manifest.accepted if manifest is not None else 0
     discarded = resolution.discarded if resolution is not None else 0
-    chosen = resolution.chosen if resolution is not None else each.records or 0
+    superseded = resolution.superseded if resolution is not None else 0
     return {
         "key": each.key,
         "batch": each.batch.id,
         "new_batch": manifest.batch_id if manifest is not None else None,
         "accepted": accepted,
         "discarded": discarded,
-        "refused_again": chosen - accepted - discarded,
+        "superseded": superseded,
+        "refused_again": chosen - accepted - discarded - superseded,
         "open": manifest.rejected if manifest is not None else each.records,
         "open_rules": manifest.reject_rules if manifest is not None else each.rules,
-        "failed": failures.get(f"{each.batch.id} {_hash(each)}") or failures.get(manifest.batch_id if manifest else ""),
+        "failed": _failure(each, manifest, failures),
     }
+
+
+def _failure(each: QuarantineObject, manifest: Manifest | None, failures: dict[str, str | None]) -> str | None:
+    return failures.get(f"{each.batch.id} {_hash(each)}") or failures.get(manifest.batch_id if manifest else "")
+
+
+def _to_audit(batches: list[tuple[Batch, bool]]) -> list[tuple[str, datetime, datetime]]:
+    """The source and interval of each audit: one of a source, and one of each interval in which a job failed.
+
+    An audit looks at all of a source's batches. It is told an interval because of attempts that have no end: these are
+    of jobs that were killed.
+    """
+    failed = {(batch.source, batch.interval_start, batch.interval_end) for batch, failed in batches if failed}
+    any_one = {batch.source: (batch.source, batch.interval_start, batch.interval_end) for batch, _ in batches}
+    return sorted(failed | {one for source, one in any_one.items() if source not in {each[0] for each in failed}})
 
 
 def _sentence(result: dict[str, Any]) -> str:
@@ -246,6 +277,8 @@ def _sentence(result: dict[str, Any]) -> str:
         parts.append(f"{result['accepted']} accepted (now in batch {result['new_batch']})")
     if result["discarded"]:
         parts.append(f"{result['discarded']} given up")
+    if result["superseded"]:
+        parts.append(f"{result['superseded']} superseded by a later version in the same answer")
     if result["open"]:
         parts.append(f"{result['open']} still open ({_counts(result['open_rules'])})")
     if result["failed"]:

@@ -108,6 +108,14 @@ def test_what_was_refused_passes_after_the_contract_is_corrected_and_is_never_co
     assert deployed.ingot("gaps", *BACKFILL[3:7], "--stream", "carts").code == 0, "every batch is loaded"
 
 
+def test_what_a_rule_did_not_choose_is_not_said_to_be_refused_again(deployed: Deployed) -> None:
+    deployed.misbehave(path="/carts", set_field={"id": 1, "field": "userId", "value": 0})
+    deployed.misbehave(path="/carts", set_field={"id": 3, "field": "products.0.quantity", "value": "many"})
+    assert deployed.ingot(*BACKFILL).code == 0
+    refused = deployed.ingot("quarantine", "replay", "--rule", "type", "--json")
+    assert (refused.code, [(r["refused_again"], r["open"]) for r in refused.json]) == (1, [(1, 2)]), refused.err
+
+
 def test_what_a_failed_batch_refused_cannot_be_replayed_and_is_said_to_come_again(deployed: Deployed) -> None:
     deployed.edit("carts.odcs.yaml", "value: 0.9\n", "value: 0.1\n")
     deployed.misbehave(path="/carts", set_field={"id": 3, "field": "products.0.quantity", "value": 0})
