@@ -45,7 +45,10 @@ def batches(
 
 
 def status(json: Json = False) -> None:
-    """Each stream's newest batch and how fresh it is; exit code 1 if one of them failed.
+    """Each stream's newest batch and how fresh it is; exit code 1 if one of them failed or a batch was left unloaded.
+
+    A batch that failed and whose time another batch brought counts no more. `not_loaded` are a stream's committed
+    batches that no run is at, and that the warehouse lacks: see `ingot gaps`.
 
     Example: ingot status --json
     """
