@@ -142,6 +142,8 @@ def write_states(connection: Connection, touched: dict[str, Attempt]) -> None:
     for batch_id, any_attempt in touched.items():
         row = connection.execute(_UNFINISHED, [batch_id]).fetchone()
         if row is None:
+            # All its steps ended well. If it was not published, as a replay that nothing passed, it is no batch.
+            connection.execute("DELETE FROM audit.batches WHERE batch_id = %s AND manifest_key IS NULL", [batch_id])
             continue
         connection.execute(
             _ATTEMPTED,
