@@ -6,23 +6,38 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
 from ingot.attempt import list_attempts
 from ingot.bronze import read_lines, read_reject_object
+from ingot.cli import reports
 from ingot.contract import Contract
 from ingot.contract.arrow import arrow_schema
-from ingot.errors import BatchMissing, IntegrityError, PayloadBroken, RejectRateExceeded, SourceUnavailable
+from ingot.contract.model import Property
+from ingot.errors import (
+    BatchMissing,
+    IntegrityError,
+    PayloadBroken,
+    RejectRateExceeded,
+    SourceUnavailable,
+    StorageUnavailable,
+)
 from ingot.manifest import find_manifest, read_manifest
+from ingot.quarantine import list_objects
 from ingot.steps import audit
 
 if TYPE_CHECKING:
+    from ingot.warehouse import Endpoint
+
     from .conftest import World
 
+AS_OF = datetime(2020, 4, 2, 6, tzinfo=UTC)
 PASSWORDS = ("m38rmF$", "83r5^_", "kev02937@")
 
 
@@ -75,6 +90,10 @@ def test_parquet_has_the_contracts_types_and_lineage(world: World) -> None:
     table = pq.read_table(io.BytesIO(world.lake.get(key)))
     contract = world.source.stream("carts").contract
     assert table.schema.equals(arrow_schema(contract))
+    assert table.schema.metadata == {
+        b"ingot.contract_id": contract.id.encode(),
+        b"ingot.contract_version": contract.version.encode(),
+    }
     assert table["_line"].to_pylist() == list(range(7))
     assert set(table["_batch_id"].to_pylist()) == {batch.id}
     assert table["products"][0].as_py()[0] == {"product_id": 1, "quantity": 4}
@@ -342,6 +361,128 @@ def test_an_object_that_cannot_be_written_from_a_file_is_our_error(world: World,
     file.write_bytes(b"x")
     with pytest.raises(ConfigurationError, match="NoSuchBucket"):
         ObjectStore("no-such-bucket-here").upload("key", file)
+
+
+def test_a_batch_of_which_all_was_refused_again_is_no_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.recorded.misbehave("/products", set_field={"id": 3, "field": "price", "value": -1})
+    refused = world.run(world.batch("products"))
+    assert refused.rejects is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("ingot.steps.resolve"), "read_rejects", _down)
+        with pytest.raises(StorageUnavailable):
+            world.resolve(refused.rejects.key)
+    world.audit()
+    assert world.rows("select state from audit.batches order by 1") == [("FAILED",), ("LOADED",)]
+
+    assert world.resolve(refused.rejects.key).manifest is None
+    world.audit()
+    assert world.rows("select state from audit.batches") == [("LOADED",)]
+
+
+def test_a_batch_that_another_committed_is_committed_and_waits_for_its_load(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (world.batch("products", f"2020-04-0{n}", f"2020-04-0{n + 1}") for n in (1, 2))
+    world.recorded.misbehave("/products", set_field={"id": 3, "field": "price", "value": -1})
+    with monkeypatch.context() as patch:
+        patch.setattr("ingot.sequence.commit", _down)
+        with pytest.raises(StorageUnavailable):
+            world.extract(first)
+    world.audit()
+    assert world.rows("select state from audit.batches") == [("FAILED",)]
+
+    world.run(second, as_of=AS_OF + timedelta(days=1))
+    world.audit()
+
+    states = "select state, reason from audit.batches order by batch_id"
+    assert world.rows(states) == [("COMMITTED", None), ("LOADED", None)]
+    assert world.rows("select distinct record_key from audit.open_rejects") == [("3",)]
+    assert [found.state for found in list_objects(world.bronze, "fakestore")] == ["OPEN"]
+    table, healthy = reports.status(world.warehouse)
+    assert (healthy, [row[table.columns.index("not_loaded")] for row in table.rows]) == (False, [1])
+    world.refine(first)
+    world.load(first)
+    world.audit()
+    assert reports.status(world.warehouse)[1]
+
+
+def test_status_forgives_what_failed_once_a_batch_of_a_longer_time_brought_it(world: World) -> None:
+    world.recorded.misbehave("/carts", drop_field={"field": "userId"})
+    with pytest.raises(RejectRateExceeded):
+        world.extract(world.batch("carts", "2020-03-02", "2020-03-03"))
+    world.audit()
+    assert not reports.status(world.warehouse)[1]
+
+    world.recorded.behave()
+    world.run(world.batch("carts", "2020-03-01", "2020-03-03"))
+    world.audit()
+    table, healthy = reports.status(world.warehouse)
+    assert (healthy, [row[table.columns.index("state")] for row in table.rows]) == (True, ["LOADED"])
+
+    world.recorded.misbehave("/carts", drop_field={"field": "userId"})
+    with pytest.raises(RejectRateExceeded):
+        world.extract(world.batch("carts", "2020-03-02", "2020-03-04"))
+    world.audit()
+    assert not reports.status(world.warehouse)[1], "its last day is in no other batch"
+
+
+def test_status_says_nothing_of_a_batch_that_a_run_is_at(world: World, warehouse_endpoint: Endpoint) -> None:
+    world.run(world.batch("carts", "2020-01-01", "2020-02-01"))
+    at_work = world.batch("carts", "2020-03-01", "2020-04-01")
+    world.extract(at_work)
+    world.audit()
+    assert reports.status(world.warehouse)[1]
+    with psycopg.connect(uri(warehouse_endpoint), autocommit=True) as connection:
+        connection.execute("update audit.batches set committed_at = now() - interval '3 hours' where load_id is null")
+    assert not reports.status(world.warehouse)[1], "no run takes so long"
+    with psycopg.connect(uri(warehouse_endpoint), autocommit=True) as connection:
+        connection.execute("update audit.attempts set state = 'RUNNING' where batch_id = %s", [at_work.id])
+    assert reports.status(world.warehouse)[1]
+
+
+def test_values_that_do_not_fit_are_not_tried_again_and_leave_no_table(world: World) -> None:
+    batch = world.batch("products")
+    world.extract(batch)
+    shorter = with_physical_type(world.source.stream("products").contract, "title", "varchar(5)")
+    world.refine(batch, shorter)
+    with pytest.raises(IntegrityError, match="22001") as failure:
+        world.load(batch, shorter)
+    assert "Backpack" not in str(failure.value)
+    assert world.rows("select tablename from pg_tables where tablename like 'incoming%'") == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [("older", r"Column stock of the Parquet is missing"), ("retyped", "Column price .*decimal"), ("cut", "be read")],
+)
+def test_parquet_that_is_not_of_the_contract_is_to_be_refined_again(world: World, damage: str, message: str) -> None:
+    import msgspec
+
+    batch = world.batch("products")
+    world.extract(batch)
+    contract = world.source.stream("products").contract
+    if damage == "retyped":
+        key, contract = world.refine(batch), with_physical_type(contract, "price", "decimal(12,4)")
+    else:
+        key = world.refine(batch)
+        stock = Property(name="stock", logical_type="integer", physical_type="integer")
+        contract = msgspec.structs.replace(contract, properties=(*contract.properties, stock))
+    if damage == "cut":
+        world.lake.put(key, world.lake.get(key)[:-20])
+    with pytest.raises(IntegrityError, match=f"{message}.*refine again"):
+        world.load(batch, contract)
+    assert world.rows("select tablename from pg_tables where tablename like 'incoming%'") == []
+
+    world.refine(batch, contract)
+    assert world.load(batch, contract).rows == 20
+
+
+def _down(*_: object) -> None:
+    raise StorageUnavailable("S3 is down")
+
+
+def uri(endpoint: Endpoint) -> str:
+    return f"postgresql://{endpoint.username}:{endpoint.password}@{endpoint.host}:{endpoint.port}/{endpoint.dbname}"
 
 
 def _body(world: World, path: str) -> bytes:
