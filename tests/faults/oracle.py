@@ -50,6 +50,7 @@ class Outcome:
 
     Attributes:
         refused: the records that go into the quarantine, by their places.
+        ahead: how many rows of the batch come before each of them.
         terminal: why nothing may be published; empty if nothing speaks against it.
     """
 
@@ -57,11 +58,15 @@ class Outcome:
     refused: dict[int, Record]
     terminal: str
     known: Known
+    ahead: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a stream that continues: each key's record, and refused records by their hash."""
+    """What is known of a stream that continues: each key's record, and refused records by their hash.
+
+    A refused record has its key for as long as no record of that key was accepted after it.
+    """
 
     records: dict[int, bytes] = field(default_factory=dict)
     refused: dict[str, int | None] = field(default_factory=dict)
@@ -80,18 +85,24 @@ def outcome(
     refused_now: dict[str, int | None] = {}
     refused_keys: set[int | None] = set()
     seen: set[int] = set()
+    ahead: dict[int, int] = {}
+    # What was refused may be replayed: a record of its key that comes after it is news, though it is as it was.
+    disputed = set(known.refused.values())
     for place, record in enumerate(answer.records):
         if record.valid:
             key, kept = record.value["id"], without_secret(record.raw)
             seen.add(key)
-            if mode == "interval" or records.get(key) != kept:
+            if mode == "interval" or key in disputed or records.get(key) != kept:
                 lines.append((key, kept))
+            disputed.discard(key)
             records[key] = kept
         else:
             refused_keys.add(record.key)
             raw = kept_of_refused(stream, record)
             if mode == "interval" or raw is None or _hash(raw) not in known.refused | refused_now:
-                refused[place] = record
+                refused[place], ahead[place] = record, len(lines)
+                if raw is not None:
+                    disputed.add(record.key)
             if raw is not None:
                 refused_now[_hash(raw)] = record.key
     gone: list[int] = []
@@ -106,19 +117,23 @@ def outcome(
         terminal = "RejectRateExceeded"
     elif len(gone) > 0.5 * max(len(known.records), 1):
         terminal = "DeleteRateExceeded"
-    kept_refused = known.refused if mode == "cursor" or None in refused_keys else {}
+    kept_refused = (known.refused if mode == "cursor" or None in refused_keys else {}) | refused_now
+    settled = {sha256: None if key in seen else key for sha256, key in kept_refused.items()}
     rows = tuple(Row(key, raw, batch, line, as_of) for line, (key, raw) in enumerate(lines))
-    return Outcome(rows, refused, terminal, Known(records, kept_refused | refused_now, as_of))
+    return Outcome(rows, refused, terminal, Known(records, settled, as_of), ahead)
 
 
 def resolution(action: str, batch: str, resolved: Outcome) -> Outcome:
     """What a batch is that resolves another one's refused records, under the corrected contract."""
     as_of = resolved.known.as_of
     assert as_of is not None
-    passing = [r for r in resolved.refused.values() if action == "replay" and r.mendable]
+    # The last row of each key: what it follows in the same answer is superseded by it.
+    last = {row.key: row.line for row in resolved.rows if row.raw is not None}
+    mended = {place: r for place, r in resolved.refused.items() if action == "replay" and r.mendable}
+    passing = [r for place, r in mended.items() if last.get(r.value["id"], -1) < resolved.ahead[place]]
     left = {place: r for place, r in resolved.refused.items() if action == "replay" and not r.mendable}
     rows = tuple(Row(r.value["id"], r.raw, batch, line, as_of) for line, r in enumerate(passing))
-    return Outcome(rows, left, "" if rows or action == "discard" else "nothing passed", resolved.known)
+    return Outcome(rows, left, "" if mended or action == "discard" else "nothing passed", resolved.known)
 
 
 def without_secret(raw: bytes) -> bytes:
