@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demo's tests come last: its Airflow goes on running, and would slow down whatever comes after."""
+    items.sort(key=lambda item: (ROOT / "tests" / "e2e") in item.path.parents)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _a_clean_environment() -> Iterator[None]:
     """Nothing of the person's own AWS set-up, and nothing of a demo that runs, reaches a test."""
