@@ -25,6 +25,7 @@ def listen(lane: Lane, upstream: str) -> Listener:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     lane: Lane
     upstream: str
 

@@ -42,6 +42,10 @@ QUERIES = {
 }
 
 
+PUBLIC = ("manifests/", "sequence/")
+"""Below these is what anybody may act on as soon as it is there."""
+
+
 class Difference(AssertionError):
     """What is there is not what must be there."""
 
@@ -61,13 +65,24 @@ class Bucket:
         Raises:
             Difference: one names what is not there or is something else, or has changed.
         """
-        for prefix in ("manifests/", "sequence/"):
+        for prefix in PUBLIC:
             for key, tag in self._keys(prefix):
-                if self._tags.setdefault(key, tag) != tag:
-                    raise Difference(f"{key} was written a second time, with other content")
-                if key not in self.manifests:
-                    self.manifests[key] = json.loads(self._get(key))
-                    self._hold(key, self.manifests[key])
+                self._look_at(key, tag)
+
+    def look_at(self, key: str) -> None:
+        """The same for one that is there now.
+
+        Raises:
+            Difference: as above.
+        """
+        self._look_at(key, self.s3.head_object(Bucket=self.name, Key=key)["ETag"])
+
+    def _look_at(self, key: str, tag: str) -> None:
+        if self._tags.setdefault(key, tag) != tag:
+            raise Difference(f"{key} was written a second time, with other content")
+        if key not in self.manifests:
+            self.manifests[key] = json.loads(self._get(key))
+            self._hold(key, self.manifests[key])
 
     def published(self) -> dict[str, dict[str, Any]]:
         """The manifests of committed batches, by batch."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
-from contextlib import suppress
+import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from multiprocessing import get_context
@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import botocore.retries.standard
-import msgspec
 import stamina
-
-import ingot.attempt
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIM = ROOT / "localstack" / "localcloud" / "glue" / "shim"
 
 ENDPOINTS = "INGOT_FAULTS_ENDPOINTS"
 """The variable with the addresses of AWS that jobs will be given, for the process that they are forked from."""
+
+SOURCES = "INGOT_FAULTS_SOURCES"
+"""The variable with the folder of all sources that jobs will be given, each in a folder of its mode; for the same."""
 
 READS_THE_CLOCK = ("ingot.attempt", "ingot.steps.")
 """Modules of the library that ask what time it is."""
@@ -82,7 +82,20 @@ def run(job: Job) -> None:
     sys.path.insert(0, str(SHIM))
     script = ROOT / "glue_jobs" / f"{job.script}.py"
     sys.argv = [str(script), *(word for name, value in job.arguments.items() for word in (f"--{name}", value))]
-    runpy.run_path(str(script), run_name="__main__")
+    code: object = 1
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # An ordinary end would take apart what is shared with the process that this one was forked from.
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def _wait_for_nothing() -> None:
@@ -96,9 +109,6 @@ def _set_clock(wrong: timedelta) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + wrong
 
-    # msgspec looks the names of types up when it first meets them: before they are replaced.
-    with suppress(msgspec.ValidationError):
-        msgspec.json.decode(b"{}", type=ingot.attempt.Attempt)
     for name, module in list(sys.modules.items()):
         if name.startswith(READS_THE_CLOCK) and getattr(module, "datetime", None) is datetime:
             module.datetime = Clock  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from tests.faults.checks import RESOLVE, Bucket, check_audit, check_verdict
+from tests.faults.checks import PUBLIC, RESOLVE, Bucket, check_audit, check_verdict
 from tests.faults.faults import Fault, certain, draw
 from tests.faults.plan import Plan, Round
 from tests.faults.run import Run, Turns
@@ -20,7 +20,7 @@ STEPS = ("extract", "refine", "load")
 TRIES = 2
 """How often a task is started: what Airflow's `retries: 1` does."""
 
-SOURCES_FROM_S3 = 0.25
+SOURCES_FROM_S3 = 0.1
 """Of the runs: it is the same code each time, and four requests."""
 
 BY_HAND = timedelta(minutes=7)
@@ -179,9 +179,9 @@ class Orchestrator:
 
     def _look(self, key: str) -> None:
         """What anybody may see from now on has to be right from now on."""
-        if key.startswith(("manifests/", "sequence/")):
+        if key.startswith(PUBLIC):
             with self._looking:
-                self.bucket.look()
+                self.bucket.look_at(key)
 
 
 def batch_id(stream: str, round: Round) -> str:

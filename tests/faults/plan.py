@@ -70,12 +70,12 @@ class Plan:
     @classmethod
     def of(cls, seed: int) -> Plan:
         random = Random(f"plan {seed}")
-        count = random.choice((2, 2, 2, 3))
+        count = random.choice((1, 1, 1, 2, 2, 3))
         days = [min(number, count - 1) for number in range(count)]
         if random.random() < 0.2:
             days[-1] = 0  # the first day once more, by hand
-        back = random.randrange(1, count) if random.random() < 0.3 else None
-        others = STREAMS[1:] if random.random() < 0.4 else ("products",)
+        back = random.randrange(1, count) if count > 1 and random.random() < 0.3 else None
+        others = random.choices((("products",), STREAMS[1:], ("users",)), weights=(6, 2, 1))[0]
         rounds = tuple(_round(random, others, number, day, last=number == count - 1, back=number == back)
                        for number, day in enumerate(days))  # fmt: skip
         return cls(seed, random.choice(("interval", "cursor")), rounds)
@@ -89,16 +89,16 @@ def _round(random: Random, others: tuple[str, ...], number: int, day: int, *, la
         # The clock of the orchestrator was set back, and with it the time that the run stands for.
         clock = -timedelta(days=random.choice((1, 2)), minutes=random.randint(0, 59))
         as_of += clock
-    streams = ["carts", *(s for s in others if number == 0 or random.random() < 0.3)]
+    streams = ["carts", *(s for s in others if number == 0 or random.random() < 0.2)]
     random.shuffle(streams)
     return Round(
         number=number + 1,
         start=start,
         as_of=as_of.replace(second=0),
         streams=tuple(streams),
-        twin=random.choice(streams) if random.random() < 0.3 else "",
+        twin=random.choice(streams) if random.random() < 0.2 else "",
         clock=clock,
-        dbt=not last and random.random() < 0.25,
+        dbt=not last and random.random() < 0.15,
     )
 
 

@@ -38,6 +38,7 @@ def listen(lane: Lane, counter: Counter) -> Listener:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     lane: Lane
     counter: Counter
 

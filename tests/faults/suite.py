@@ -9,7 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from tests.faults.history import Report, happen
@@ -75,6 +75,8 @@ class Workers:
 def _work(asked: Any, told: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process says when it ends
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # and the services are stopped then
+    # Every job would import the main module again, and has no need of it.
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         with world() as built:
             while True:

@@ -28,7 +28,7 @@ from ingot.contract.postgres import create_table
 from ingot.naming import table_name
 from ingot.sources import load_source
 from tests.faults import aws, postgres, source
-from tests.faults.job import ENDPOINTS, ROOT, Job, start
+from tests.faults.job import ENDPOINTS, ROOT, SOURCES, Job, start
 from tests.faults.lane import Lane
 from tests.faults.plan import LOOKBACK
 from tests.faults.run import Run
@@ -200,6 +200,7 @@ def world() -> Iterator[World]:
         for lane in built.lanes:
             built.addresses[lane.name] = _open_lane(stack, built, lane)
         os.environ[ENDPOINTS] = " ".join(address["cloud"] for address in built.addresses.values())
+        os.environ[SOURCES] = str(built.sources)
         yield built
 
 
