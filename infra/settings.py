@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import yaml
@@ -23,19 +23,105 @@ Days = Annotated[int, msgspec.Meta(ge=1)]
 StorageClass = Literal["INTELLIGENT_TIERING", "STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 
 
-class Warehouse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The Postgres that jobs load into; its password is generated and lives in Secrets Manager only.
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+# A letter first, then letters, digits and underscores: the narrowest of RDS's and Redshift's rules.
+Identifier = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,62}$")]
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A VPC with private subnets, for the warehouse and for the jobs that reach it.
+
+    A job inside has no way to the internet unless ``nat`` is on: only jobs that need the warehouse (load, audit,
+    rebuild) are put there. Extract, which asks public APIs, stays outside.
 
     Attributes:
-        engine: as in the secrets of RDS.
+        cidr: its addresses; choose one that no network has that it will be peered with.
+        zones: the letters of its availability zones, each with a subnet: Aurora wants two, Redshift three.
+        nat: whether what is inside reaches the internet, through one NAT gateway: for jobs inside whose source
+            is a public API. It costs by the hour and by the byte.
+        endpoints: services that are reached inside, besides those that jobs always need (`ecr.dkr`, `sqs`).
+    """
+
+    cidr: Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-4])$")] = "10.60.0.0/16"
+    zones: Annotated[list[Annotated[str, msgspec.Meta(pattern="^[a-z]$")]], msgspec.Meta(min_length=2, max_length=3)]
+    nat: bool = False
+    endpoints: list[Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9.-]+$")]] = []
+
+
+class Postgres(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine", tag="postgres"):
+    """A Postgres that is there; its login's password is generated and lives in Secrets Manager only.
+
+    Attributes:
         host, port, dbname, username: how to reach it.
     """
 
-    engine: Literal["postgres"]
-    host: Annotated[str, msgspec.Meta(min_length=1)]
+    host: Text
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
-    dbname: Annotated[str, msgspec.Meta(min_length=1)]
-    username: Annotated[str, msgspec.Meta(min_length=1)]
+    dbname: Text
+    username: Text
+
+    engine: ClassVar[str] = "postgres"
+
+
+class Aurora(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine", tag="aurora"):
+    """An Aurora PostgreSQL Serverless v2 cluster in the network.
+
+    Attributes:
+        dbname: its database.
+        username: its master user, as whom jobs load.
+        min_acu: the least capacity, in steps of 0.5 ACU (2 GiB of memory each); 0 lets it pause when nobody is
+            connected, and the next job waits for it some fifteen seconds.
+        max_acu: the most.
+        pause_minutes: how long nobody is connected before it pauses, where it may.
+        readers: instances beside the writer; one in another zone takes over when the writer fails.
+        backup_days: how far back it can be restored to any second.
+    """
+
+    dbname: Identifier = "ingot"
+    username: Identifier = "ingot"
+    min_acu: Annotated[float, msgspec.Meta(ge=0, le=256, multiple_of=0.5)]
+    max_acu: Annotated[float, msgspec.Meta(ge=1, le=256, multiple_of=0.5)]
+    pause_minutes: Annotated[int, msgspec.Meta(ge=5, le=1440)] = 10
+    readers: Annotated[int, msgspec.Meta(ge=0, le=15)] = 0
+    backup_days: Annotated[int, msgspec.Meta(ge=1, le=35)] = 7
+
+    engine: ClassVar[str] = "postgres"  # what jobs and dbt speak
+    port: ClassVar[int] = 5432
+
+    def __post_init__(self) -> None:
+        if self.min_acu > self.max_acu:
+            raise ValueError("min_acu is more than max_acu")
+
+
+class Redshift(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine", tag="redshift"
+):
+    """A Redshift Serverless namespace and workgroup in the network.
+
+    Attributes:
+        dbname: its database.
+        username: its administrator, as whom jobs load.
+        base_rpu: what a query starts with: 4, or a multiple of 8 RPU (16 GiB of memory each).
+        max_rpu: the most that it grows to: a bound of the cost.
+    """
+
+    dbname: Identifier = "ingot"
+    username: Identifier = "ingot"
+    base_rpu: Annotated[int, msgspec.Meta(ge=4, le=512, multiple_of=4)] = 8
+    max_rpu: Annotated[int, msgspec.Meta(ge=4, le=5632, multiple_of=4)] = 64
+
+    engine: ClassVar[str] = "redshift"
+    port: ClassVar[int] = 5439
+
+    def __post_init__(self) -> None:
+        for name, rpu in (("base_rpu", self.base_rpu), ("max_rpu", self.max_rpu)):
+            if rpu != 4 and rpu % 8:
+                raise ValueError(f"{name} is 4 or a multiple of 8")
+        if self.base_rpu > self.max_rpu:
+            raise ValueError("base_rpu is more than max_rpu")
+
+
+Warehouse = Postgres | Aurora | Redshift
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,7 +139,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         log_retention_days: how long logs are kept; CloudWatch Logs takes a few fixed periods only.
         noncurrent_version_days: how long an overwritten or deleted object can be recovered.
         transitions: storage class → age in days from which on data is kept there.
-        warehouse: see :class:`Warehouse`.
+        network: a VPC; None: there is none, and all that runs does so in AWS's own network.
+        warehouse: which, and how large: a Postgres that is there, Aurora or Redshift.
     """
 
     environment: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]{1,11}$")]
@@ -66,7 +153,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_retention_days: Literal[7, 30, 90, 365]
     noncurrent_version_days: Days
     transitions: dict[StorageClass, Days]
+    network: Network | None
     warehouse: Warehouse
+
+    def __post_init__(self) -> None:
+        if isinstance(self.warehouse, Postgres):
+            return
+        if self.network is None:
+            raise ValueError("a warehouse of Aurora or Redshift needs a network")
+        if isinstance(self.warehouse, Redshift) and len(self.network.zones) < 3:
+            raise ValueError("Redshift Serverless needs a network of three zones")
 
 
 def load_settings(environment: str, variables: Mapping[str, str], file: Path = SETTINGS_FILE) -> Settings:
