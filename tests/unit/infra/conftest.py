@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 import infra  # noqa: F401  (first: silences jsii's notice about Node 20 before aws_cdk starts it)
 
 ROOT = Path(__file__).resolve().parents[3]
-PURPOSES = ("lake", "warehouse", "jobs", "orchestration")
+ENVIRONMENTS = ("local", "dev", "staging", "prod")
 VARIABLES = {
     "CDK_DEFAULT_ACCOUNT": "111111111111",
     "INGOT_WAREHOUSE_HOST": "localhost",
@@ -49,11 +50,16 @@ FILES = {
 
 @dataclass(frozen=True)
 class Assembly:
-    """One environment as synthesised: purpose → template, and cdk-nag's findings as ``(rule, path)``."""
+    """One environment as synthesised: purpose → template, and cdk-nag's findings as ``(rule, path)``.
+
+    ``files`` are the templates as they were written, in the same order; ``seconds`` is what the synthesis took.
+    """
 
     environment: str
     templates: dict[str, dict[str, Any]]
     findings: list[tuple[str, str]]
+    files: tuple[Path, ...]
+    seconds: float
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """``{purpose}/{logical id}`` → resource, of one type, over all stacks."""
@@ -116,6 +122,7 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
             analytics_reporting=False,
             context={**flags, "environment": environment, **context},
         )
+        begun = perf_counter()
         add_stacks(app, root=root, build=out / "build", variables=VARIABLES)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         try:
@@ -123,12 +130,15 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         except RuntimeError as error:
             if "ValidationFailed" not in str(error):  # findings: a test shows them, by name
                 raise
+        seconds = perf_counter() - begun
         report = json.loads((out / "validation-report.json").read_text(encoding="utf-8"))
+        prefix, suffix = f"ingot-{environment}-", ".template.json"
+        files = tuple(sorted(out.glob(f"{prefix}*{suffix}")))
         return Assembly(
             environment=environment,
             templates={
-                purpose: json.loads((out / f"ingot-{environment}-{purpose}.template.json").read_text(encoding="utf-8"))
-                for purpose in PURPOSES
+                file.name.removeprefix(prefix).removesuffix(suffix): json.loads(file.read_text(encoding="utf-8"))
+                for file in files
             },
             findings=[
                 (violation["ruleName"], where["constructPath"])
@@ -136,6 +146,8 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
                 for violation in plugin["violations"]
                 for where in violation["violatingConstructs"]
             ],
+            files=files,
+            seconds=seconds,
         )
 
     return run
@@ -145,6 +157,12 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 def local(synthesise: Callable[..., Assembly]) -> Assembly:
     """The laptop's environment."""
     return synthesise("local")
+
+
+@pytest.fixture(scope="session")
+def every(synthesise: Callable[..., Assembly]) -> dict[str, Assembly]:
+    """All environments, by name."""
+    return {environment: synthesise(environment) for environment in ENVIRONMENTS}
 
 
 @pytest.fixture(scope="session")
