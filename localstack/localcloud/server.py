@@ -56,13 +56,15 @@ def serve(*, port: int, state: Path | None, ready_file: Path | None) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    from localcloud import cloudformation, glue, objects, refusals, s3
+    from localcloud import cloudformation, glue, lakeformation, objects, refusals, s3, workgroups
     from localcloud.clients import set_endpoint
     from localcloud.http import RequestHandler
 
     s3.install()
     store = objects.install(state)
     glue.install()
+    lakeformation.install()
+    workgroups.install()
     cloudformation.install()
 
     aws = refusals.Refusing(DomainDispatcherApplication(create_backend_app))

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from importlib import import_module
 
-MODULES = ("awslambda", "cdk", "ecr", "glue", "iam", "kms", "logs", "s3", "secretsmanager", "ssm")
+MODULES = (
+    "athena",
+    "awslambda",
+    "cdk",
+    "ecr",
+    "glue",
+    "iam",
+    "kms",
+    "lakeformation",
+    "logs",
+    "s3",
+    "secretsmanager",
+    "ssm",
+)
 
 
 def load() -> None:

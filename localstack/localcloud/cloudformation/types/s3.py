@@ -62,6 +62,8 @@ class Bucket(ResourceType):
 
         if (versioning := changed("VersioningConfiguration")) is not None:
             put("PutBucketVersioning", VersioningConfiguration=versioning or {"Status": "Suspended"})
+        if (lock := changed("ObjectLockConfiguration")) is not None:
+            put("PutObjectLockConfiguration", ObjectLockConfiguration=lock or {"ObjectLockEnabled": "Enabled"})
         if (encryption := changed("BucketEncryption")) is not None:
             _put_or_delete(put, "BucketEncryption", _encryption(encryption), "ServerSideEncryptionConfiguration")
         if (lifecycle := changed("LifecycleConfiguration")) is not None:
