@@ -20,6 +20,8 @@ SETTINGS_FILE = Path(__file__).with_name("settings.yaml")
 _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 Days = Annotated[int, msgspec.Meta(ge=1)]
+Principal = Annotated[str, msgspec.Meta(pattern=r"^(arn:aws[a-z-]*:.+|(role|user)/[\w+=,.@/-]+)$")]
+Classification = Literal["public", "internal", "confidential", "personal"]
 StorageClass = Literal["INTELLIGENT_TIERING", "STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 
 
@@ -48,7 +50,9 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     endpoints: list[Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9.-]+$")]] = []
 
 
-class Postgres(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine", tag="postgres"):
+class Postgres(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine", tag="postgres"
+):
     """A Postgres that is there; its login's password is generated and lives in Secrets Manager only.
 
     Attributes:
@@ -124,6 +128,49 @@ class Redshift(
 Warehouse = Postgres | Aurora | Redshift
 
 
+class ObjectLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Versions of Bronze's objects that nobody deletes before their time, not even a lifecycle rule.
+
+    A bucket is born with it: it is chosen before the first deployment, and never taken back. A version that a
+    person's right to erasure must reach cannot be erased either, until its time is over.
+
+    Attributes:
+        mode: ``GOVERNANCE``: who has ``s3:BypassGovernanceRetention`` may delete all the same;
+            ``COMPLIANCE``: nobody may, the account's root included.
+        days: how long from its writing each version is kept.
+    """
+
+    mode: Literal["GOVERNANCE", "COMPLIANCE"]
+    days: Days
+
+
+class LakeFormation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who reads which columns of the lake's tables, by how the contracts classify them.
+
+    A principal is an ARN, or ``role/NAME`` or ``user/NAME`` of the account that is deployed to; it has to exist.
+
+    Attributes:
+        admins: who administers Lake Formation, besides the role that deploys.
+        readers: classification → who reads columns up to it: those of ``internal`` read what is public and
+            internal, and neither what is confidential nor what is personal.
+    """
+
+    admins: list[Principal] = []
+    readers: dict[Classification, list[Principal]] = {}
+
+
+class Athena(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The workgroup that queries run in.
+
+    Attributes:
+        scan_limit_gb: a query that would read more is cancelled; Athena's price is by what is read.
+        result_days: how long results are kept.
+    """
+
+    scan_limit_gb: Annotated[int, msgspec.Meta(ge=1)]
+    result_days: Days
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment.
 
@@ -139,6 +186,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         log_retention_days: how long logs are kept; CloudWatch Logs takes a few fixed periods only.
         noncurrent_version_days: how long an overwritten or deleted object can be recovered.
         transitions: storage class → age in days from which on data is kept there.
+        object_lock: of the Bronze bucket; None: versions can be deleted, and expire.
+        lake_formation: who reads which columns through the catalog; None: IAM alone decides, table by table.
+        athena: the workgroup.
         network: a VPC; None: there is none, and all that runs does so in AWS's own network.
         warehouse: which, and how large: a Postgres that is there, Aurora or Redshift.
     """
@@ -153,10 +203,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_retention_days: Literal[7, 30, 90, 365]
     noncurrent_version_days: Days
     transitions: dict[StorageClass, Days]
+    object_lock: ObjectLock | None
+    lake_formation: LakeFormation | None
+    athena: Athena
     network: Network | None
     warehouse: Warehouse
 
     def __post_init__(self) -> None:
+        if self.lake_formation and self.synthesizer == "cli-credentials" and not self.lake_formation.admins:
+            raise ValueError("without the roles of cdk bootstrap, lake_formation.admins has to name who deploys")
         if isinstance(self.warehouse, Postgres):
             return
         if self.network is None:
