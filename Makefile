@@ -28,8 +28,8 @@ test: setup manifest .venv-datacontract/.made ## run every test (ARGS="-k name" 
 fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
 	@FUZZ_MINUTES=$(or $(MINUTES),1) $(PYTHON) -m pytest -q -s tests/unit/ingot/test_fuzz_gate.py
 
-faults: setup manifest ## histories in which everything goes wrong: HISTORIES=1000, FIRST=1, SEED=7 for one with every step, PLANT=manifest-first
-	@$(PYTHON) -m tests.faults $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT))
+faults: setup manifest ## histories in which everything goes wrong: HISTORIES=1000, FIRST=1, SEED=7 for one with every step, PLANT=manifest-first, BRIEF=1
+	@$(PYTHON) -m tests.faults $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(if $(BRIEF),--brief)
 
 up: setup manifest ## start the services, deploy the stacks and leave everything running
 	@$(PYTHON) -m laptop up $(if $(SOURCE),--source $(SOURCE))

@@ -12,6 +12,7 @@ if __name__ == "__main__":
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, with every step")
     parser.add_argument("--plant", default="", choices=["", *PLANTS], help="a bug to be found")
+    parser.add_argument("--brief", action="store_true", help="histories of mostly one round, as CI tells them")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep-going", action="store_true", help="tell the rest too when one has gone wrong")
     options = parser.parse_args()

@@ -42,7 +42,7 @@ class Workers:
         for process in self._processes:
             process.join()
 
-    def tell(self, seeds: Iterable[int], plant: str = "") -> Iterator[Report]:
+    def tell(self, seeds: Iterable[int], plant: str = "", *, brief: bool = False) -> Iterator[Report]:
         """The histories of these seeds, as they end. Whoever stops listening waits for those that go on.
 
         Raises:
@@ -53,7 +53,7 @@ class Workers:
         while True:
             try:
                 while going_on < len(self._processes) and (seed := next(waiting, None)) is not None:
-                    self._asked.put((seed, plant))
+                    self._asked.put((seed, plant, brief))
                     going_on += 1
                 if not going_on:
                     return
@@ -80,8 +80,8 @@ def _work(asked: Any, told: Any) -> None:
     try:
         with world() as built:
             while True:
-                seed, plant = asked.get()
-                told.put(happen(built, seed, plant))
+                seed, plant, brief = asked.get()
+                told.put(happen(built, seed, plant, brief=brief))
     except Exception:
         told.put(traceback.format_exc())
         raise
@@ -93,7 +93,15 @@ def tally(reports: Iterable[Report]) -> Counter[str]:
 
 
 def main(
-    *, histories: int, first: int, seed: int | None, plant: str, workers: int, verbose: bool, keep_going: bool
+    *,
+    histories: int,
+    first: int,
+    seed: int | None,
+    plant: str,
+    brief: bool,
+    workers: int,
+    verbose: bool,
+    keep_going: bool,
 ) -> int:
     """Tell histories and print how they went; the exit code: 1 if one went wrong, after which there are no more."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -101,13 +109,13 @@ def main(
     seeds = [seed] if seed is not None else range(first, first + histories)
     reports: list[Report] = []
     with Workers(min(workers, len(seeds))) as suite:
-        for report in suite.tell(seeds, plant):
+        for report in suite.tell(seeds, plant, brief=brief):
             reports.append(report)
             print(line(report), flush=True)
             if verbose or report.difference:
                 print("\n".join(report.steps))
             if report.difference:
-                again = f"make faults SEED={report.seed}" + (f" PLANT={plant}" if plant else "")
+                again = f"make faults SEED={report.seed}" + (f" PLANT={plant}" if plant else "") + " BRIEF=1" * brief
                 print(f"\n{report.difference}\n\nWrong after {len(reports)} histories. This one again: {again}")
                 if not keep_going:
                     return 1

@@ -153,6 +153,8 @@ class World:
         run.ended(process.exitcode, (printed.strip().splitlines() or [""])[-1])
         process.close()
         self.lanes[lane].run = None
+        with self._restarting:
+            pass  # whoever looks next finds the warehouse there
         if hung:
             raise Hung(f"{run.name} did not end within {JOB_SECONDS} seconds")
 
