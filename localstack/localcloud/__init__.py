@@ -4,6 +4,7 @@ One process on loopback. Each package or module here extends one service and has
 that hooks it into moto before the first request is served:
 
 - `s3`              conditions of bucket policies, conditional writes under concurrency
+- `permissions`     what IAM would refuse, while checks are on
 - `objects`         the objects of all buckets survive a restart
 - `glue`            job runs are executed, as subprocesses, under the job's own role
 - `cloudformation`  stacks: every resource type through its service's API, or the stack fails

@@ -6,6 +6,7 @@ it takes the same path, and meets the same checks, as what a user does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -33,16 +34,39 @@ def endpoint() -> str:
     return _endpoint
 
 
-@cache
-def _client(service: str, region: str) -> Any:
-    config = Config(
+def _config() -> Config:
+    return Config(
         retries={"max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=5, max_pool_connections=20
     )
+
+
+@cache
+def _client(service: str, region: str) -> Any:
     with _creating:  # boto3's default session is not thread-safe while it makes a client
         session = boto3.session.Session(region_name=region, **ROOT_CREDENTIALS)
-        return session.client(service, endpoint_url=endpoint(), config=config)
+        return session.client(service, endpoint_url=endpoint(), config=_config())
 
 
 def client(service: str, region: str) -> Any:
     """A client of `service` in `region`, with the credentials of the account's root."""
     return _client(service, region)
+
+
+def client_as(credentials: Mapping[str, str], service: str, region: str) -> Any:
+    """The same for whoever holds temporary credentials, as STS gives them."""
+    with _creating:
+        return _session().client(
+            service,
+            region_name=region,
+            endpoint_url=endpoint(),
+            config=_config(),
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+        )
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all of them: what it knows of the services is read once."""
+    return boto3.session.Session()

@@ -56,11 +56,12 @@ def serve(*, port: int, state: Path | None, ready_file: Path | None) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    from localcloud import cloudformation, glue, lakeformation, objects, refusals, s3, workgroups
+    from localcloud import cloudformation, glue, lakeformation, objects, permissions, refusals, s3, workgroups
     from localcloud.clients import set_endpoint
     from localcloud.http import RequestHandler
 
     s3.install()
+    permissions.install()
     store = objects.install(state)
     glue.install()
     lakeformation.install()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from localcloud.clients import client, endpoint
+from localcloud.clients import client, client_as, endpoint
 from localcloud.glue.modules import JobSetupError, fetch, install
 
 SHIM = Path(__file__).parent / "shim"
@@ -97,21 +97,22 @@ class Execution:
 
     def _prepare(self, folder: Path) -> tuple[list[str], dict[str, str]]:
         attempt = self._attempt
+        keys = _assume(attempt.role, attempt.account, attempt.region)
+        s3 = client_as(keys, "s3", attempt.region)  # the script and the modules are read by the role too
         python = os.environ.get("LOCALCLOUD_GLUE_PYTHON", sys.executable)
         # A folder of its own: Python puts the script's folder first on the path.
         script = folder / "script" / attempt.script.rsplit("/", 1)[-1]
         script.parent.mkdir()
-        script.write_bytes(fetch(attempt.script, attempt.region))
-        modules = install(attempt.arguments, folder=folder, python=python, region=attempt.region)
+        script.write_bytes(fetch(attempt.script, s3))
+        modules = install(attempt.arguments, folder=folder, python=python, s3=s3)
         identity = {"--JOB_ID": f"j_{attempt.run_id[3:19]}", "--JOB_RUN_ID": attempt.run_id}
         arguments = {**identity, "--JOB_NAME": attempt.job_name, **attempt.arguments}
         command = [python, str(script), *(word for pair in arguments.items() for word in pair)]
         path = os.pathsep.join(map(str, [*modules, SHIM]))
-        return command, {**_passed_on(), **self._identity(), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+        return command, {**_passed_on(), **self._identity(keys), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
-    def _identity(self) -> dict[str, str]:
+    def _identity(self, keys: dict[str, str]) -> dict[str, str]:
         attempt = self._attempt
-        keys = _assume(attempt.role, attempt.account, attempt.region)
         return {
             "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],

@@ -103,7 +103,7 @@ class JobRun:
     @property
     def log_group(self) -> str:
         """The group above `/output` and `/error`."""
-        return LOG_GROUPS[self.job.command["Name"]]
+        return self.arguments.get("--custom-logGroup-prefix") or LOG_GROUPS[self.job.command["Name"]]
 
     def start(self) -> None:
         """Run in a thread of its own."""
@@ -138,7 +138,9 @@ class JobRun:
 
     def _execute(self) -> Outcome:
         job = self.job
-        log_streams = RunLog(job.backend.account_id, job.backend.region_name, self.log_group, self.job_run_id)
+        log_streams = RunLog(
+            job.backend.account_id, job.backend.region_name, self.log_group, self.job_run_id, role=job.role
+        )
         attempt = Attempt(
             job_name=job.name,
             run_id=self.job_run_id,

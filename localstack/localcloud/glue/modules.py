@@ -10,8 +10,6 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from localcloud.clients import client
-
 # Run by the job's own interpreter, which need not be this one.
 _VERSIONS = """
 import importlib.metadata, json, sys
@@ -29,10 +27,9 @@ class JobSetupError(Exception):
     """What a run needs is not there. The message is the run's ErrorMessage."""
 
 
-def fetch(uri: str, region: str) -> bytes:
-    """The object at an s3:// URI; raises JobSetupError."""
+def fetch(uri: str, s3: Any) -> bytes:
+    """The object at an s3:// URI, by a client of the job's role; raises JobSetupError."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    s3: Any = client("s3", region)
     try:
         body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except s3.exceptions.ClientError as error:
@@ -41,8 +38,10 @@ def fetch(uri: str, region: str) -> bytes:
     return body
 
 
-def install(arguments: dict[str, str], *, folder: Path, python: str, region: str) -> list[Path]:
+def install(arguments: dict[str, str], *, folder: Path, python: str, s3: Any) -> list[Path]:
     """Unpack what is on S3 below `folder` and check what is not; returns the folders for PYTHONPATH.
+
+    `s3` is a client of the job's role.
 
     Raises JobSetupError for an object that is missing or no archive, and for a package that the
     interpreter has not: nothing is downloaded from an index.
@@ -52,7 +51,7 @@ def install(arguments: dict[str, str], *, folder: Path, python: str, region: str
     paths, names = [], []
     for item in _items(arguments, "--additional-python-modules") + _items(arguments, "--extra-py-files"):
         if item.startswith("s3://"):
-            paths.append(_unpack(item, folder / f"module-{len(paths)}", region))
+            paths.append(_unpack(item, folder / f"module-{len(paths)}", s3))
         else:
             names.append(item)
     _require(names, python)
@@ -63,8 +62,8 @@ def _items(arguments: dict[str, str], name: str) -> list[str]:
     return [item.strip() for item in arguments.get(name, "").split(",") if item.strip()]
 
 
-def _unpack(uri: str, folder: Path, region: str) -> Path:
-    content = fetch(uri, region)
+def _unpack(uri: str, folder: Path, s3: Any) -> Path:
+    content = fetch(uri, s3)
     folder.mkdir(parents=True)
     file = folder / uri.rsplit("/", 1)[-1]
     file.write_bytes(content)
