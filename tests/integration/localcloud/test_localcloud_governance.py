@@ -240,6 +240,36 @@ def test_a_resources_tags_add_up_and_a_tag_is_made_once(cloud, unique, carts):
     assert "exists" in cloud.reasons(f"{unique}-again")
 
 
+def test_a_ruleset_is_kept_with_its_table_changes_and_goes(cloud, unique, carts):
+    glue = cloud.client("glue")
+    ruleset = {
+        "Type": "AWS::Glue::DataQualityRuleset",
+        "Properties": {
+            "Name": unique,
+            "Ruleset": 'Rules = [IsComplete "id"]',
+            "TargetTable": {"DatabaseName": {"Ref": "Database"}, "TableName": {"Ref": "Table"}},
+            "Tags": {"owner": "lake"},
+        },
+    }
+    stack = cloud.deploy(unique, {**carts, "Ruleset": ruleset})
+    assert stack["StackStatus"] == "CREATE_COMPLETE", cloud.reasons(unique)
+    made = glue.get_data_quality_ruleset(Name=unique)
+    target = {"DatabaseName": unique, "TableName": "carts"}
+    assert (made["Ruleset"], made["TargetTable"]) == ('Rules = [IsComplete "id"]', target)
+    listed = glue.list_data_quality_rulesets(Filter={"TargetTable": target})["Rulesets"]
+    assert [one["Name"] for one in listed] == [unique]
+
+    ruleset["Properties"] = {**ruleset["Properties"], "Ruleset": "Rules = [RowCount > 0]", "Tags": {"team": "lake"}}
+    cloud.deploy(unique, {**carts, "Ruleset": ruleset})
+
+    assert glue.get_data_quality_ruleset(Name=unique)["Ruleset"] == "Rules = [RowCount > 0]"
+    arn = f"arn:aws:glue:us-east-1:{ACCOUNT}:dataQualityRuleset/{unique}"
+    assert glue.get_tags(ResourceArn=arn)["Tags"] == {"team": "lake"}
+    cloud.client("cloudformation").delete_stack(StackName=unique)
+    with pytest.raises(glue.exceptions.EntityNotFoundException):
+        glue.get_data_quality_ruleset(Name=unique)
+
+
 def test_what_is_locked_cannot_be_deleted(cloud, unique):
     s3 = cloud.client("s3")
     rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 3}}

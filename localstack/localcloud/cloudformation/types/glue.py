@@ -1,4 +1,4 @@
-"""AWS::Glue::Database, Table, Job and Trigger."""
+"""AWS::Glue::Database, Table, Job, Trigger and DataQualityRuleset."""
 
 from __future__ import annotations
 
@@ -114,6 +114,21 @@ class Trigger(_Named):
         properties.take("Name")
         tags = tags_as_map(properties.take("Tags"))
         context.call("glue", "CreateTrigger", Name=physical_id, Tags=tags or None, **properties.rest())
+        return Resource(physical_id)
+
+
+@register
+class DataQualityRuleset(_Named):
+    name = "AWS::Glue::DataQualityRuleset"
+    kind = "DataQualityRuleset"
+    replaced_by = frozenset({"Name", "TargetTable"})
+
+    def update(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> Resource:
+        for fixed in (*self.replaced_by, "ClientToken"):
+            properties.take(fixed)
+        arn = context.arn("glue", f"dataQualityRuleset/{physical_id}")
+        _change_tags(context, arn, tags_as_map(old.get("Tags")), tags_as_map(properties.take("Tags")))
+        context.call("glue", "UpdateDataQualityRuleset", Name=physical_id, **properties.rest())
         return Resource(physical_id)
 
 
