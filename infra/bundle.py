@@ -67,7 +67,7 @@ def bundle_facts(settings: Settings) -> dict[str, str | int]:
         "environment": settings.environment,
         "job_prefix": f"ingot-{settings.environment}",
         "poll_seconds": settings.poll_seconds,
-        "schedules": settings.schedules,
+        "schedules": settings.schedules and not settings.step_functions,  # one clock starts a source
         "warehouse_engine": settings.warehouse.engine,
     }
 

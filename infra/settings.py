@@ -182,6 +182,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ``cli-credentials`` with the caller's own, where there are no such roles.
         protect_data: True: nothing that holds data is ever deleted; False: the first of the two keys.
         schedules: whether the sources' schedules are followed, or only people start runs.
+        step_functions: True: a state machine a source runs its steps, and follows its schedule in the place of
+            Airflow, whose DAGs then wait for people; False: there is none.
         poll_seconds: how often the orchestrator asks a job whether it is done.
         log_retention_days: how long logs are kept; CloudWatch Logs takes a few fixed periods only.
         noncurrent_version_days: how long an overwritten or deleted object can be recovered.
@@ -199,6 +201,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     synthesizer: Literal["default", "cli-credentials"]
     protect_data: bool
     schedules: bool
+    step_functions: bool
     poll_seconds: Annotated[int, msgspec.Meta(ge=1)]
     log_retention_days: Literal[7, 30, 90, 365]
     noncurrent_version_days: Days

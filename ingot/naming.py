@@ -48,6 +48,15 @@ class Names:
         return self._bucket("dags")
 
     @property
+    def athena_bucket(self) -> str:
+        """Results of Athena's queries, until they expire."""
+        return self._bucket("athena")
+
+    @property
+    def athena_workgroup(self) -> str:
+        return f"ingot-{self.environment}"
+
+    @property
     def glue_database(self) -> str:
         return f"ingot_{self.environment}_bronze"
 
@@ -65,6 +74,10 @@ class Names:
         if step not in JOBS:
             raise ValueError(f"no such step: {step!r}; there are {', '.join(JOBS)}")
         return f"ingot-{self.environment}-{source}-{step}"
+
+    def state_machine(self, source: str) -> str:
+        """The state machine that runs the steps of one source, and the schedule that starts it."""
+        return f"ingot-{self.environment}-{source}"
 
 
 def table_name(source: str, stream: str) -> str:

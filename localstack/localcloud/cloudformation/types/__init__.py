@@ -15,8 +15,10 @@ MODULES = (
     "lakeformation",
     "logs",
     "s3",
+    "scheduler",
     "secretsmanager",
     "ssm",
+    "stepfunctions",
 )
 
 

@@ -1,0 +1,157 @@
+"""State machines are executed: what the pipeline of a source leans on, over jobs that do as they are told."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.constructs.state_machine_definition import definition
+from infra.constructs.state_machine_schedule import rhythm
+from ingot.naming import STEPS, Names
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ],
+}
+# Writes its arguments down; ends as a file beside it says that this job and stream should, once for each line.
+JOB = """
+import json, pathlib, sys
+words = sys.argv[1:]
+given = {name[2:]: value for name, value in zip(words[::2], words[1::2])}
+folder = pathlib.Path(given["folder"])
+with (folder / "calls").open("a") as calls:
+    calls.write(json.dumps({name: given.get(name) for name in
+        ("JOB_NAME", "source", "stream", "interval_start", "interval_end", "as_of")}) + "\\n")
+plan = folder / f"{given['JOB_NAME'].rsplit('-', 1)[-1]}.{given.get('stream')}"
+if plan.exists():
+    first, *rest = plan.read_text().splitlines()
+    plan.write_text("\\n".join(rest)) if rest else plan.unlink()
+    sys.exit(first)
+"""
+
+
+class Pipeline:
+    """A state machine of our own making, and the jobs that it runs."""
+
+    def __init__(self, cloud: Any, names: Names, folder: Path) -> None:
+        self.cloud, self.names, self.folder = cloud, names, folder
+        self.arn = ""
+
+    def plan(self, step: str, stream: str | None, *endings: str) -> None:
+        """Let the first runs of a job end with these messages."""
+        (self.folder / f"{step}.{stream}").write_text("\n".join(endings))
+
+    def run(self, **given: str) -> dict[str, Any]:
+        """Start an execution; what DescribeExecution says when it is over."""
+        states = self.cloud.client("stepfunctions")
+        started = states.start_execution(stateMachineArn=self.arn, input=json.dumps(given))["executionArn"]
+        deadline = time.monotonic() + 60
+        while (found := states.describe_execution(executionArn=started))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, states.get_execution_history(executionArn=started)["events"][-3:]
+            time.sleep(0.05)
+        return dict(found)
+
+    def calls(self) -> list[dict[str, str]]:
+        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+    def count(self, step: str, stream: str | None = None) -> int:
+        """How often a job was run."""
+        wanted = self.names.job("shop", step), stream
+        return sum((call["JOB_NAME"], call["stream"]) == wanted for call in self.calls())
+
+
+@pytest.fixture
+def pipeline(cloud: Any, unique: str, bucket: str, role: str, tmp_path: Path) -> Pipeline:
+    made = Pipeline(cloud, Names(environment=unique, account="000000000000", region="us-east-1"), tmp_path)
+    cloud.client("s3").put_object(Bucket=bucket, Key="job.py", Body=JOB.encode())
+    for step in STEPS:
+        cloud.client("glue").create_job(
+            Name=made.names.job("shop", step),
+            Role=role,
+            Command={"Name": "glueetl", "ScriptLocation": f"s3://{bucket}/job.py"},
+            ExecutionProperty={"MaxConcurrentRuns": 5},
+            DefaultArguments={"--folder": str(tmp_path)},
+        )
+    machine = definition(
+        names=made.names, source="shop", streams=["carts", "users"], rhythm=rhythm("@daily"), retry_seconds=1
+    )
+    stack = cloud.deploy(
+        unique,
+        {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}},
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {
+                    "DefinitionString": json.dumps(machine),
+                    "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+                },
+            },
+        },
+        Outputs={"Arn": {"Value": {"Ref": "Machine"}}},
+    )
+    assert stack["StackStatus"] == "CREATE_COMPLETE", cloud.reasons(unique)
+    made.arn = stack["Outputs"][0]["OutputValue"]
+    return made
+
+
+def test_every_job_runs_in_order_with_the_interval_before_the_time_it_was_due(pipeline: Pipeline) -> None:
+    ended = pipeline.run(scheduled_time="2020-04-02T00:00:00Z")
+
+    assert ended["status"] == "SUCCEEDED", ended
+    times = {"interval_start": "2020-04-01T00:00:00Z", "interval_end": "2020-04-02T00:00:00Z"}
+    assert json.loads(ended["output"]) == {**times, "as_of": "2020-04-02T00:00:00Z"}
+    calls = pipeline.calls()
+    assert calls[-1] == {
+        "JOB_NAME": pipeline.names.job("shop", "audit"), "source": "shop", "stream": None, "as_of": None, **times
+    }  # fmt: skip
+    for stream in ("carts", "users"):
+        assert [call for call in calls if call["stream"] == stream] == [
+            {
+                "JOB_NAME": pipeline.names.job("shop", step),
+                "source": "shop",
+                "stream": stream,
+                "as_of": "2020-04-02T00:00:00Z",
+                **times,
+            }
+            for step in ("extract", "refine", "load")
+        ]
+
+
+def test_a_transient_failure_is_tried_again_and_a_terminal_one_is_not(pipeline: Pipeline) -> None:
+    """The terminal one stops its own stream alone; the audit runs, the execution fails and says why."""
+    pipeline.plan("refine", "carts", "TRANSIENT StorageUnavailable: said TERMINAL Nothing: once", "lost a worker")
+    pipeline.plan("extract", "users", 'TERMINAL ContractError: "users" has no contract', "never reached")
+    pipeline.plan("audit", None, "TRANSIENT WarehouseUnavailable: gone", *["TRANSIENT WarehouseUnavailable: still"] * 2)
+
+    ended = pipeline.run(
+        interval_start="2020-01-01T00:00:00Z", interval_end="2020-02-01T00:00:00Z", as_of="2020-02-02T00:00:00Z"
+    )
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "PipelineFailed")
+    users, audit = ended["cause"].split(" | ")
+    assert users.startswith(
+        f"users extract: Glue job {pipeline.names.job('shop', 'extract')} FAILED: "
+        'TERMINAL ContractError: "users" has no contract (run jr_'
+    )
+    assert "TRANSIENT WarehouseUnavailable: still (run jr_" in audit
+    assert pipeline.count("extract", "users") == 1
+    assert pipeline.count("refine", "users") == 0
+    assert pipeline.count("refine", "carts") == 3
+    assert pipeline.count("load", "carts") == 1
+    assert pipeline.count("audit") == 3
+    assert {call["interval_start"] for call in pipeline.calls()} == {"2020-01-01T00:00:00Z"}
+    assert {call["as_of"] for call in pipeline.calls()} == {"2020-02-02T00:00:00Z", None}
+
+
+def test_half_an_interval_is_refused_before_any_job_runs(pipeline: Pipeline) -> None:
+    ended = pipeline.run(interval_start="2020-01-01T00:00:00Z")
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "TERMINAL")
+    assert "or neither" in ended["cause"]
+    assert not (pipeline.folder / "calls").exists()

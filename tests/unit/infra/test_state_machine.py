@@ -1,0 +1,196 @@
+"""The state machine of a source: the graph of its DAG, a role for it, and a schedule that says when it was due."""
+
+from __future__ import annotations
+
+import ast
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.constructs.state_machine_definition import definition
+from infra.constructs.state_machine_schedule import rhythm
+from infra.settings import load_settings
+from ingot.errors import ConfigurationError
+from ingot.naming import Names
+from ingot.schedule import intervals
+from ingot.sources import load_sources
+
+ROOT = Path(__file__).resolve().parents[3]
+LOCAL = Names(environment="local", account="000000000000", region="us-east-1")
+SOURCES = load_sources(ROOT / "sources")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expression"),
+    [
+        ("@daily", "cron(0 0 * * ? *)"),
+        ("@hourly", "cron(0 * * * ? *)"),
+        ("@weekly", "cron(0 0 ? * SUN *)"),
+        ("30 6 * * *", "cron(30 6 * * ? *)"),
+        ("*/15 * * * *", "cron(0/15 * * * ? *)"),
+        ("0 */6 * * *", "cron(0 0/6 * * ? *)"),
+        ("5 4 * * 1", "cron(5 4 ? * MON *)"),
+        ("5 4 * * 7", "cron(5 4 ? * SUN *)"),
+    ],
+)
+def test_a_tick_is_the_end_of_the_interval_that_the_schedule_gives(schedule: str, expression: str) -> None:
+    found = rhythm(schedule)
+
+    assert found.expression == expression
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    some = list(islice(intervals(schedule, start, start + timedelta(days=21)), 100))
+    assert some
+    for interval in some:
+        end = int(interval.end.timestamp() * 1000)
+        assert (end - found.offset) % found.period == 0
+        assert end - found.period == int(interval.start.timestamp() * 1000)
+
+
+@pytest.mark.parametrize("schedule", ["@monthly", "@yearly", "0 0 * * 1-5", "0 8-18 * * *", "*/7 * * * *", "0 0 1 * 1"])
+def test_a_schedule_that_json_cannot_compute_is_refused_when_it_is_deployed(schedule: str) -> None:
+    with pytest.raises(ConfigurationError, match="differ in length"):
+        rhythm(schedule)
+
+
+def machine(assembly: Any) -> dict[str, Any]:
+    (found,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
+    return dict(found["Properties"])
+
+
+def tasks(states: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every task below, by name."""
+    found = {}
+    for name, state in states.items():
+        if state["Type"] == "Task":
+            found[name] = state
+        for inner in [*state.get("Branches", []), *([state["ItemProcessor"]] if "ItemProcessor" in state else [])]:
+            found |= tasks(inner["States"])
+    return found
+
+
+def test_it_runs_the_jobs_of_the_dag_with_the_dags_arguments(local: Any) -> None:
+    """Held to what dags/ingest.py says, which this environment cannot import."""
+    dag = ast.parse((ROOT / "dags/ingest.py").read_text(encoding="utf-8"))
+    constants = {
+        node.targets[0].id: node.value
+        for node in dag.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    steps = ast.literal_eval(constants["STEPS"])
+    interval = set(ast.literal_eval(constants["INTERVAL_ARGUMENTS"]))
+    source = SOURCES["fakestore"]
+
+    written = json.loads(machine(local)["DefinitionString"])
+    found = tasks(written["States"])
+
+    assert written["States"]["streams"]["Items"] == list(source.streams)
+    assert set(found) == {f"run {step}" for step in [*steps, "audit"]}
+    for step in steps:
+        given = found[f"run {step}"]["Arguments"]
+        assert given["JobName"] == LOCAL.job("fakestore", step)
+        assert set(given["Arguments"]) == {"--source", "--stream", "--as_of"} | interval
+    assert set(found["run audit"]["Arguments"]["Arguments"]) == {"--source"} | interval
+    assert {state["Resource"] for state in found.values()} == {"arn:aws:states:::glue:startJobRun.sync"}
+
+
+def test_only_what_is_transient_is_retried() -> None:
+    written = definition(
+        names=LOCAL, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=5, dbt=None
+    )
+
+    def retriers(states: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            retry
+            for state in states.values()
+            for retry in [
+                *state.get("Retry", []),
+                *(retriers(state["ItemProcessor"]["States"]) if "ItemProcessor" in state else []),
+                *(each for branch in state.get("Branches", []) for each in retriers(branch["States"])),
+            ]
+        ]
+
+    found = retriers(written["States"])
+    assert len(found) == 4
+    assert {tuple(retry["ErrorEquals"]) for retry in found} == {("TRANSIENT",)}
+
+
+def test_its_role_starts_its_own_jobs_and_no_others(local: Any) -> None:
+    role_id = machine(local)["RoleArn"]["Fn::GetAtt"][0]
+    role = local.templates["state-machines"]["Resources"][role_id]["Properties"]
+    (policy,) = role["Policies"]
+    statements = {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+    assert set(statements["Jobs"]["Action"]) == {
+        "glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun",
+    }  # fmt: skip
+    jobs = json.dumps(statements["Jobs"]["Resource"])
+    assert [step in jobs for step in ("-extract", "-refine", "-load", "-audit", "-rebuild", "-replay", "*")] == [
+        *[True] * 4, *[False] * 3,
+    ]  # fmt: skip
+    unnamed = {sid for sid, statement in statements.items() if statement["Resource"] == "*"}
+    assert unnamed == {"Log", "Trace"}
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "states.amazonaws.com"}
+
+
+def test_it_is_logged_without_data_traced_and_encrypted(local: Any) -> None:
+    found = machine(local)
+
+    assert found["LoggingConfiguration"]["Level"] == "ALL"
+    assert found["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert found["TracingConfiguration"] == {"Enabled": True}
+    assert found["EncryptionConfiguration"]["Type"] == "CUSTOMER_MANAGED_KMS_KEY"
+
+
+def test_nobody_gets_one_who_did_not_ask(prod: Any) -> None:
+    assert not prod.resources("AWS::StepFunctions::StateMachine")
+
+
+@pytest.fixture(scope="module")
+def scheduled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
+    """The stack where schedules are followed, and cdk-nag's findings."""
+    import aws_cdk as cdk
+    from aws_cdk import aws_kms as kms
+    from cdk_nag import AwsSolutionsChecks
+
+    from infra.deployment import Deployment
+    from infra.stacks.state_machines import StateMachinesStack
+
+    settings = msgspec.structs.replace(
+        load_settings("local", {"INGOT_WAREHOUSE_HOST": "localhost", "INGOT_WAREHOUSE_PORT": "5433"}), schedules=True
+    )
+    out = tmp_path_factory.mktemp("scheduled")
+    app = cdk.App(outdir=str(out), analytics_reporting=False)
+    deployment = Deployment(settings=settings, names=LOCAL, root=ROOT, build=out)
+    key = kms.Key(cdk.Stack(app, "keys", env=cdk.Environment(region="us-east-1")), "Key", enable_key_rotation=True)
+    StateMachinesStack(app, deployment, SOURCES, key=key)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        app.synth()
+    except RuntimeError as error:
+        if "ValidationFailed" not in str(error):
+            raise
+    report = json.loads((out / "validation-report.json").read_text(encoding="utf-8"))
+    template = json.loads((out / "ingot-local-state-machines.template.json").read_text(encoding="utf-8"))
+    return template["Resources"], [v["ruleName"] for each in report["pluginReports"] for v in each["violations"]]
+
+
+def test_a_schedule_starts_it_with_the_time_it_was_due(scheduled: tuple[dict[str, Any], list[str]]) -> None:
+    resources, findings = scheduled
+    (schedule,) = (each["Properties"] for each in resources.values() if each["Type"] == "AWS::Scheduler::Schedule")
+
+    assert findings == []
+    assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("cron(0 0 * * ? *)", "UTC")
+    assert json.loads(schedule["Target"]["Input"]) == {"scheduled_time": "<aws.scheduler.scheduled-time>"}
+    role = resources[schedule["Target"]["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+    (start,) = (
+        statement
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "states:StartExecution"
+    )
+    assert json.dumps(start["Resource"]).count("stateMachine:ingot-local-fakestore") == 1
+    assert "*" not in json.dumps(start["Resource"])
