@@ -15,6 +15,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.access import ACCESS, Access
+from infra.constructs.network_connection import GlueConnection
 from infra.job_code import Code
 from infra.nag import acknowledge, wildcard_resource
 from ingot.naming import Names
@@ -35,6 +36,7 @@ class Platform:
         buckets: purpose (``bronze``, ``lake``, ``artifacts``) → bucket.
         key: the lake's.
         warehouse: the secret.
+        connection: into the network, for the jobs that reach the warehouse; None: there is no network.
         log_prefix, log_groups: where jobs log.
         code: what they run.
     """
@@ -43,6 +45,7 @@ class Platform:
     buckets: Mapping[str, s3.IBucket]
     key: kms.IKey
     warehouse: secretsmanager.ISecret
+    connection: GlueConnection | None
     log_prefix: str
     log_groups: tuple[logs.ILogGroup, ...]
     code: Code
@@ -78,6 +81,8 @@ class StepJob(Construct):
         super().__init__(scope, id)
         self._platform = platform
         self._secret = secret if ACCESS[step].source else None
+        # A job inside has no way to the internet: one that asks a source stays outside.
+        self._connection = platform.connection if ACCESS[step].warehouse else None
         alone = step == "rebuild"
         access = ACCESS[step].of_source(source)
         artifacts = platform.buckets["artifacts"]
@@ -101,6 +106,9 @@ class StepJob(Construct):
             execution_property=glue.CfnJob.ExecutionPropertyProperty(
                 max_concurrent_runs=1 if alone else MAX_CONCURRENT_RUNS
             ),
+            connections=glue.CfnJob.ConnectionsListProperty(connections=[self._connection.name])
+            if self._connection
+            else None,
             command=glue.CfnJob.JobCommandProperty(
                 name="glueetl",
                 python_version="3",
@@ -116,6 +124,8 @@ class StepJob(Construct):
                 **self._step_arguments(source, access),
             },
         )
+        if self._connection:
+            self.job.node.add_dependency(self._connection)
         self._explain(access)
 
     def _step_arguments(self, source: str, access: Access) -> dict[str, str]:
@@ -168,6 +178,8 @@ class StepJob(Construct):
                 actions=["secretsmanager:GetSecretValue"],
                 resources=[self._secret.ref],  # its ARN
             )
+        if self._connection is not None:
+            yield from self._connection.statements()
         yield iam.PolicyStatement(
             sid="Key", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[platform.key.key_arn]
         )
@@ -190,6 +202,7 @@ class StepJob(Construct):
             {
                 wildcard_resource(self, sources): "One folder of contracts; a job reads the files of its source.",
                 **{wildcard_resource(self, self._objects_below(path)): keys for path in (*access.read, *access.write)},
+                **(self._connection.reasons() if self._connection else {}),
             },
         )
         acknowledge(

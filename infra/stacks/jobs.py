@@ -10,6 +10,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from infra.constructs.network import PrivateNetwork
+from infra.constructs.network_connection import GlueConnection
 from infra.constructs.step_job import Platform, StepJob
 from infra.constructs.uploads import Upload
 from infra.deployment import Deployment, IngotStack
@@ -28,6 +30,7 @@ class JobsStack(IngotStack):
         sources: each gets a job a step and operation, and a secret if it asks for credentials.
         key: the lake's.
         warehouse: the secret.
+        network: where the jobs run that reach the warehouse; None: outside of any, as all others.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class JobsStack(IngotStack):
         *,
         key: kms.IKey,
         warehouse: secretsmanager.ISecret,
+        network: PrivateNetwork | None = None,
     ) -> None:
         super().__init__(scope, "jobs", deployment, description="Ingot: Glue jobs and what they run")
         environment, names = deployment.settings.environment, deployment.names
@@ -66,6 +70,7 @@ class JobsStack(IngotStack):
             buckets=buckets,
             key=key,
             warehouse=warehouse,
+            connection=GlueConnection(self, "Connection", names=names, network=network) if network else None,
             code=code,
             log_prefix=log_prefix,
             # Glue writes a script's own output to the first, Spark's to the second.

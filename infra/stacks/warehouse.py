@@ -1,32 +1,45 @@
-"""The warehouse: how to reach the Postgres that jobs load into."""
+"""The warehouse: a Postgres that is there, Aurora or Redshift Serverless, and how it is reached."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from infra.constructs.aurora import AuroraWarehouse
+from infra.constructs.network import PrivateNetwork
+from infra.constructs.redshift import RedshiftWarehouse, redshift_host, redshift_name
+from infra.constructs.rotation import password
 from infra.deployment import Deployment, IngotStack
 from infra.nag import acknowledge
-
-PASSWORD_LENGTH = 32
+from infra.settings import Aurora, Postgres, Redshift
 
 
 class WarehouseStack(IngotStack):
-    """The secret, in the format of RDS; jobs, Airflow and dbt read it.
+    """The warehouse that the settings name, and its secret, in the format of RDS, whichever it is.
 
-    The password is generated in the account and is in no template and no file. It has no punctuation, since
-    it becomes part of connection URLs. A change of the settings' warehouse makes a new one: the database's
-    role must be given it then, as after the first deployment (docs/deploy.md).
+    Jobs, Airflow and dbt read engine, host, port, dbname, username and password there. The password is generated
+    in the account and is in no template and no file. That of Aurora and Redshift is changed every thirty days;
+    that of a Postgres of the user's own must be given to its login, after the first deployment and after each
+    change of the settings' warehouse, which makes a new one (docs/deploy.md).
 
     Attributes:
         secret: the secret.
+
+    Args:
+        scope: the app.
+        deployment: what it is made from.
+        key: the lake's.
+        network: where it stands; None: for a Postgres that is there.
     """
 
-    def __init__(self, scope: cdk.App, deployment: Deployment, key: kms.IKey) -> None:
-        super().__init__(scope, "warehouse", deployment, description="Ingot: how the warehouse is reached")
+    def __init__(
+        self, scope: cdk.App, deployment: Deployment, *, key: kms.IKey, network: PrivateNetwork | None = None
+    ) -> None:
+        super().__init__(scope, "warehouse", deployment, description="Ingot: the warehouse, and how it is reached")
         warehouse = deployment.settings.warehouse
         self.secret = secretsmanager.Secret(
             self,
@@ -34,26 +47,41 @@ class WarehouseStack(IngotStack):
             secret_name=deployment.names.warehouse_secret,
             description="Ingot's warehouse, in the format of RDS",
             encryption_key=key,
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template=json.dumps(
-                    {
-                        "engine": warehouse.engine,
-                        "host": warehouse.host,
-                        "port": warehouse.port,
-                        "username": warehouse.username,
-                        "dbname": warehouse.dbname,
-                    }
-                ),
-                generate_string_key="password",
-                password_length=PASSWORD_LENGTH,
-                exclude_punctuation=True,
-            ),
+            generate_secret_string=password(json.dumps(_fields(deployment))),
             removal_policy=deployment.removal_policy,
         )
-        acknowledge(
-            self.secret,
-            {
-                "AwsSolutions-SMG4": "The Postgres is the user's own, outside of these stacks: a rotation "
-                "needs a network path and an administrator's login there, which this stack does not have."
-            },
-        )
+        if isinstance(warehouse, Postgres):
+            acknowledge(
+                self.secret,
+                {
+                    "AwsSolutions-SMG4": "The Postgres is the user's own, outside of these stacks: a rotation "
+                    "needs a network path and an administrator's login there, which this stack does not have."
+                },
+            )
+            return
+        assert network is not None  # the settings want one for all others
+        shared = {"network": network, "key": key, "secret": self.secret}
+        if isinstance(warehouse, Aurora):
+            AuroraWarehouse(self, "Aurora", deployment, settings=warehouse, **shared)
+        else:
+            RedshiftWarehouse(self, "Redshift", deployment, settings=warehouse, **shared)
+
+
+def _fields(deployment: Deployment) -> dict[str, Any]:
+    """What the secret holds besides the password; what a cluster alone knows is added when it is attached."""
+    warehouse = deployment.settings.warehouse
+    fields: dict[str, Any] = {
+        "engine": warehouse.engine,
+        "host": None,
+        "port": warehouse.port,
+        "username": warehouse.username,
+        "dbname": warehouse.dbname,
+    }
+    match warehouse:
+        case Postgres():
+            fields["host"] = warehouse.host
+        case Redshift():
+            fields |= {"host": redshift_host(deployment), "namespaceName": redshift_name(deployment)}
+        case Aurora():
+            del fields["host"]
+    return fields
