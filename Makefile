@@ -22,7 +22,7 @@ help: ## list these targets
 demo: setup manifest ## Fakestore API → Bronze → Parquet → Postgres → silver → gold, on this machine (SOURCE=live: the real API)
 	@$(PYTHON) -m laptop demo $(if $(SOURCE),--source $(SOURCE))
 
-test: setup manifest .venv-datacontract/.made ## run every test (ARGS="-k name" for some)
+test: setup manifest .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made ## run every test (ARGS="-k name" for some)
 	@$(PYTHON) -m pytest $(ARGS)
 
 fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
@@ -64,6 +64,8 @@ lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
 	$(UV) pip compile $(COMPILE) --constraints requirements/constraints-mwaa-3.3.1.txt requirements/airflow.in -o requirements/airflow.txt
 	$(UV) pip compile $(COMPILE) requirements/dbt.in -o requirements/dbt.txt
 	$(UV) pip compile $(COMPILE) requirements/datacontract.in -o requirements/datacontract.txt
+	$(UV) pip compile $(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
+	$(UV) pip compile $(subst 3.12,3.13,$(COMPILE)) --constraints requirements/glue-6.0.txt pyproject.toml requirements/glue.in -o requirements/glue.txt
 
 UV := .venv-uv/bin/uv
 COMPILE := --quiet --python-version 3.12 --generate-hashes --no-annotate --no-header
@@ -82,7 +84,7 @@ COMPILE := --quiet --python-version 3.12 --generate-hashes --no-annotate --no-he
 
 define environment
 	@echo "$(1): $(2) packages"
-	@python="$$(localstack/laptop/find-python.sh)"; [ -x $(1)/bin/python ] || $(UV) venv --quiet --python "$$python" $(1)
+	@python="$$(localstack/laptop/find-python.sh $(4))"; [ -x $(1)/bin/python ] || $(UV) venv --quiet --python "$$python" $(1)
 	@$(UV) pip sync --quiet --python $(1) --require-hashes --compile-bytecode $(3)
 endef
 
@@ -98,6 +100,16 @@ endef
 # Only tests need it: a tool of others that must accept our contracts.
 .venv-datacontract/.made: requirements/datacontract.txt | .venv-uv/.made
 	$(call environment,.venv-datacontract,$$(grep -c == requirements/datacontract.txt),requirements/datacontract.txt)
+	@touch $@
+
+# The library's dependencies as Glue's image has them: only tests run there.
+.venv-glue/.made: requirements/glue.txt | .venv-uv/.made
+	$(call environment,.venv-glue,$$(grep -c == requirements/glue.txt),requirements/glue.txt,3.13)
+	@touch $@
+
+# A linter of Dockerfiles; the wheel carries the program.
+.venv-hadolint/.made: requirements/hadolint.txt | .venv-uv/.made
+	$(call environment,.venv-hadolint,$$(grep -c == requirements/hadolint.txt),requirements/hadolint.txt)
 	@touch $@
 
 .venv-node/.made-$(CDK_CLI):
