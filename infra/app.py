@@ -17,6 +17,7 @@ from infra.deployment import Deployment
 from infra.settings import load_settings
 from infra.stacks.jobs import JobsStack
 from infra.stacks.lake import LakeStack
+from infra.stacks.network import NetworkStack
 from infra.stacks.orchestration import OrchestrationStack
 from infra.stacks.warehouse import WarehouseStack
 from ingot.errors import IngotError
@@ -52,8 +53,9 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
     sources = load_sources(root / "sources")
 
     lake = LakeStack(app, deployment, sources)
-    warehouse = WarehouseStack(app, deployment, key=lake.key)
-    jobs = JobsStack(app, deployment, sources, key=lake.key, warehouse=warehouse.secret)
+    network = NetworkStack(app, deployment, settings.network, key=lake.key).network if settings.network else None
+    warehouse = WarehouseStack(app, deployment, key=lake.key, network=network)
+    jobs = JobsStack(app, deployment, sources, key=lake.key, warehouse=warehouse.secret, network=network)
     jobs.add_stack_dependency(lake)
     OrchestrationStack(app, deployment, key=lake.key, access_logs=lake.access_logs)
 
