@@ -19,9 +19,6 @@ VARIABLES = {
     "INGOT_WAREHOUSE_USER": ("dbt", "its user; else `ingot`"),
     "INGOT_WAREHOUSE_PASSWORD": ("dbt", "its password; from the warehouse's secret, never from a file"),
     "INGOT_WAREHOUSE_DBNAME": ("dbt", "its database; else `ingot`"),
-    "INGOT_DEV_WAREHOUSE_HOST": ("`infra/settings.yaml` (`dev`)", "the host of that environment's Postgres"),
-    "INGOT_STAGING_WAREHOUSE_HOST": ("`infra/settings.yaml` (`staging`)", "the host of that environment's Postgres"),
-    "INGOT_PROD_WAREHOUSE_HOST": ("`infra/settings.yaml` (`prod`)", "the host of that environment's Postgres"),
     "INGOT_PYTHON": ("`make setup`", "the Python 3.12 that the environments are made with; else one that is found"),
     "DBT_EXECUTABLE": (
         "`transform` in Airflow, `ingot transform`",

@@ -28,18 +28,40 @@ def test_the_laptops_warehouse_comes_from_the_processs_environment() -> None:
 
 
 def test_a_variable_that_is_not_set_is_named_with_the_setting_that_takes_it() -> None:
-    with pytest.raises(ConfigurationError, match=r"dev\.warehouse\.host.*INGOT_DEV_WAREHOUSE_HOST.*export"):
-        load_settings("dev", {})
+    with pytest.raises(ConfigurationError, match=r"local\.warehouse\.host.*INGOT_WAREHOUSE_HOST.*export"):
+        load_settings("local", {})
 
 
-def test_the_laptops_warehouse_is_never_taken_for_an_accounts() -> None:
-    for environment in ("dev", "staging", "prod"):
-        with pytest.raises(ConfigurationError, match="not set"):
-            load_settings(environment, LAPTOP)
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_an_account_needs_no_variables_and_never_takes_the_laptops(environment: str) -> None:
+    settings = load_settings(environment, {})
+
+    assert load_settings(environment, LAPTOP) == settings
+    assert settings.warehouse.engine == "postgres"
+    assert settings.network is not None
 
 
-def test_an_environment_needs_no_variables_of_another() -> None:
-    assert load_settings("dev", {"INGOT_DEV_WAREHOUSE_HOST": "db.example.com"}).warehouse.port == 5432
+@pytest.mark.parametrize(
+    ("network", "warehouse", "message"),
+    [
+        (None, {"engine": "aurora", "min_acu": 0, "max_acu": 2}, "needs a network"),
+        (None, {"engine": "redshift"}, "needs a network"),
+        ({"zones": ["a", "b"]}, {"engine": "redshift"}, "network of three zones"),
+        ({"zones": ["a", "b"]}, {"engine": "aurora", "min_acu": 4, "max_acu": 2}, "min_acu is more than max_acu"),
+        ({"zones": ["a", "b"]}, {"engine": "aurora", "min_acu": 0.3, "max_acu": 2}, "min_acu"),
+        ({"zones": ["a", "b", "c"]}, {"engine": "redshift", "base_rpu": 12}, "base_rpu is 4 or a multiple of 8"),
+        ({"zones": ["a", "b", "c"]}, {"engine": "redshift", "base_rpu": 64, "max_rpu": 8}, "more than max_rpu"),
+        ({"zones": ["a", "b", "c"]}, {"engine": "oracle"}, "oracle"),
+        ({"zones": ["a"]}, {"engine": "aurora", "min_acu": 0, "max_acu": 2}, "zones"),
+        ({"zones": ["us-east-1a", "b"]}, {"engine": "aurora", "min_acu": 0, "max_acu": 2}, "zones"),
+        ({"zones": ["a", "b"], "cidr": "10.0.0.0/30"}, {"engine": "aurora", "min_acu": 0, "max_acu": 2}, "cidr"),
+    ],
+)
+def test_a_network_and_a_warehouse_that_do_not_fit_are_refused(
+    tmp_path: Path, network: object, warehouse: object, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings("dev", {}, changed(tmp_path, "dev", network=network, warehouse=warehouse))
 
 
 def test_an_unknown_environment_is_answered_with_those_there_are() -> None:
@@ -64,9 +86,8 @@ def test_a_wrong_value_is_named(tmp_path: Path, values: dict[str, object], messa
 
 
 def test_only_staging_and_prod_protect_their_data() -> None:
-    hosts = {f"INGOT_{name}_WAREHOUSE_HOST": "db.example.com" for name in ("DEV", "STAGING", "PROD")}
     protected = {
-        environment: load_settings(environment, LAPTOP | hosts).protect_data
+        environment: load_settings(environment, LAPTOP).protect_data
         for environment in ("local", "dev", "staging", "prod")
     }
 
