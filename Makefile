@@ -22,7 +22,7 @@ help: ## list these targets
 demo: setup manifest ## Fakestore API → Bronze → Parquet → Postgres → silver → gold, on this machine (SOURCE=live: the real API)
 	@$(PYTHON) -m laptop demo $(if $(SOURCE),--source $(SOURCE))
 
-test: setup manifest .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made ## run every test (ARGS="-k name" for some)
+test: setup manifest .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made .venv-checkov/.made ## run every test (ARGS="-k name" for some)
 	@$(PYTHON) -m pytest $(ARGS)
 
 fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
