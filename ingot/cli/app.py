@@ -12,6 +12,7 @@ import typer
 
 from ingot.cli import ask, explain, intervals, rebuild, transform
 from ingot.cli.contracts import contract
+from ingot.cli.cost import cost
 from ingot.cli.quarantine import quarantine
 from ingot.errors import IngotError
 
@@ -28,6 +29,7 @@ app.add_typer(quarantine, name="quarantine")
 app.command()(transform.transform)
 app.command()(rebuild.rebuild)
 app.add_typer(contract, name="contract")
+app.add_typer(cost, name="cost")
 app.command()(ask.version)
 
 
