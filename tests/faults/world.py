@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ import boto3
 import psycopg
 import yaml
 from botocore.config import Config
+from laptop.errors import LaptopError
 from laptop.paths import Home
 from laptop.postgres import Postgres
 from laptop.services import Laptop, ReadyFileService
@@ -166,8 +167,12 @@ class World:
     def restart(self) -> None:
         """Restart the warehouse under its clients."""
         with self._restarting:
-            self.server.stop()
-            self.server.start()
+            while True:
+                # On a machine that has too much to do, pg_ctl gives up before the server has.
+                with suppress(LaptopError):
+                    self.server.stop()
+                    self.server.start()
+                    return
 
 
 @contextmanager
