@@ -10,7 +10,7 @@ from typing import Any
 
 from moto.core.utils import utcnow
 from moto.glue.exceptions import AlreadyExistsException, ConcurrentRunsExceededException, InvalidInputException
-from moto.glue.models import GlueBackend, glue_backends
+from moto.glue.models import FakeConnection, GlueBackend, glue_backends
 
 from localcloud.glue.jobs import Job, JobRun, check_runnable
 
@@ -84,6 +84,18 @@ class Backend(GlueBackend):
     def create_job(self, name: str, **settings: Any) -> None:  # type: ignore[override]
         check_runnable("CreateJob", settings["command"], settings["default_arguments"])
         self.jobs[name] = Job(name, **settings, backend=self)
+
+    def update_connection(self, name: str, connection_input: dict[str, Any]) -> None:
+        """Raises EntityNotFoundException."""
+        old = self.get_connection(self.account_id, name, "")
+        new = FakeConnection(self, old.catalog_id, {**connection_input, "Name": name}, {})
+        new.created_time = old.created_time
+        self.connections[name] = new
+
+    def delete_connection(self, name: str) -> None:
+        """Raises EntityNotFoundException."""
+        self.get_connection(self.account_id, name, "")
+        del self.connections[name]
 
     def update_job(self, name: str, update: dict[str, Any]) -> None:
         """Give the job the settings of `update`, and the defaults for all others, as Glue does.

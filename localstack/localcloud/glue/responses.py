@@ -10,7 +10,8 @@ from localcloud.glue.backend import Backend
 
 
 class Responses(GlueResponse):
-    """moto's, with UpdateJob and BatchStopJobRun, and with the job settings that moto would drop refused."""
+    """moto's, with UpdateJob, UpdateConnection, DeleteConnection and BatchStopJobRun, and with the job settings that
+    moto would drop refused."""
 
     @property
     def _backend(self) -> Backend:
@@ -26,6 +27,14 @@ class Responses(GlueResponse):
         name = self._get_param("JobName")
         self._backend.update_job(name, self._get_param("JobUpdate"))
         return ActionResult({"JobName": name})
+
+    def update_connection(self) -> ActionResult:
+        self._backend.update_connection(self._get_param("Name"), self._get_param("ConnectionInput"))
+        return ActionResult({})
+
+    def delete_connection(self) -> ActionResult:
+        self._backend.delete_connection(self._get_param("ConnectionName"))
+        return ActionResult({})
 
     def batch_stop_job_run(self) -> ActionResult:
         name = self._get_param("JobName")
