@@ -15,6 +15,7 @@ import aws_cdk as cdk
 
 from infra.deployment import Deployment
 from infra.settings import load_settings
+from infra.stacks.catalog import CatalogStack
 from infra.stacks.jobs import JobsStack
 from infra.stacks.lake import LakeStack
 from infra.stacks.network import NetworkStack
@@ -53,6 +54,7 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
     sources = load_sources(root / "sources")
 
     lake = LakeStack(app, deployment, sources)
+    CatalogStack(app, deployment, sources, key=lake.key, access_logs=lake.access_logs)
     network = NetworkStack(app, deployment, settings.network, key=lake.key).network if settings.network else None
     warehouse = WarehouseStack(app, deployment, key=lake.key, network=network)
     jobs = JobsStack(app, deployment, sources, key=lake.key, warehouse=warehouse.secret, network=network)

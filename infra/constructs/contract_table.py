@@ -11,7 +11,8 @@ from ingot.contract.glue import glue_columns
 from ingot.naming import table_name
 from ingot.sources import Stream
 
-_PARTITION = "ingest_date"
+PARTITION = "ingest_date"
+"""The column that tables are partitioned by."""
 _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 
 
@@ -20,6 +21,10 @@ class ContractTable(Construct):
 
     With projection Athena computes which partitions there are: no crawler, and no catalog write when a batch
     is refined. See https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html
+
+    Attributes:
+        name: the table's.
+        table: the resource.
 
     Args:
         scope, id: as for every construct.
@@ -38,13 +43,14 @@ class ContractTable(Construct):
         super().__init__(scope, id)
         location = f"s3://{bucket.bucket_name}/bronze/{stream.source}/{stream.name}/"
         contract = stream.contract
+        self.name = table_name(stream.source, stream.name)
         self.table = glue.CfnTable(
             self,
             "Table",
             catalog_id=cdk.Aws.ACCOUNT_ID,
             database_name=database.ref,
             table_input=glue.CfnTable.TableInputProperty(
-                name=table_name(stream.source, stream.name),
+                name=self.name,
                 description=contract.description,
                 table_type="EXTERNAL_TABLE",
                 parameters={
@@ -52,16 +58,16 @@ class ContractTable(Construct):
                     "classification": "parquet",
                     "contract_version": contract.version,
                     "projection.enabled": "true",
-                    f"projection.{_PARTITION}.type": "date",
-                    f"projection.{_PARTITION}.format": "yyyy-MM-dd",
-                    f"projection.{_PARTITION}.range": "2020-01-01,NOW",
-                    f"projection.{_PARTITION}.interval": "1",
-                    f"projection.{_PARTITION}.interval.unit": "DAYS",
-                    "storage.location.template": f"{location}{_PARTITION}=${{{_PARTITION}}}/",
+                    f"projection.{PARTITION}.type": "date",
+                    f"projection.{PARTITION}.format": "yyyy-MM-dd",
+                    f"projection.{PARTITION}.range": "2020-01-01,NOW",
+                    f"projection.{PARTITION}.interval": "1",
+                    f"projection.{PARTITION}.interval.unit": "DAYS",
+                    "storage.location.template": f"{location}{PARTITION}=${{{PARTITION}}}/",
                 },
                 partition_keys=[
                     glue.CfnTable.ColumnProperty(
-                        name=_PARTITION, type="date", comment="The UTC day that the batch's run stands for"
+                        name=PARTITION, type="date", comment="The UTC day that the batch's run stands for"
                     )
                 ],
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(

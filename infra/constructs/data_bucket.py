@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.deployment import Deployment
-from infra.settings import StorageClass
+from infra.settings import ObjectLock, StorageClass
 
 _ABANDONED_UPLOAD_DAYS = 7
 
@@ -19,7 +19,12 @@ class DataBucket(Construct):
     """A bucket with the lake's key.
 
     Old versions of objects expire after the settings' ``noncurrent_version_days``, uploads that were never
-    completed after a week. The bucket is retained when its stack goes, unless both keys allow deletion.
+    completed after a week. The bucket is retained when its stack goes, unless both keys allow deletion; one whose
+    objects are locked is retained in any case, since nobody could empty it.
+
+    With Object Lock every version is kept for the settings' days from its writing, whoever deletes it. A bucket has
+    to be born with it: CloudFormation would make an existing one anew, which its fixed name forbids, and no bucket
+    ever loses it. See https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 
     Args:
         scope, id: as for every construct.
@@ -29,6 +34,10 @@ class DataBucket(Construct):
         access_logs: the bucket that receives the server access logs, below the purpose's name.
         tiered: True: the settings' transitions to cheaper storage classes apply.
             @default False: all that is not raw or refined data is small and read often.
+        lock: how objects are locked.
+            @default None: versions can be deleted, and expire.
+        expire_days: how long current objects are kept.
+            @default None: for ever.
 
     Example::
 
@@ -45,6 +54,8 @@ class DataBucket(Construct):
         key: kms.IKey,
         access_logs: s3.IBucket,
         tiered: bool = False,
+        lock: ObjectLock | None = None,
+        expire_days: int | None = None,
     ) -> None:
         super().__init__(scope, id)
         settings = deployment.settings
@@ -59,8 +70,9 @@ class DataBucket(Construct):
             versioned=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            removal_policy=deployment.removal_policy,
-            auto_delete_objects=deployment.delete_data,
+            object_lock_default_retention=_retention(lock) if lock else None,
+            removal_policy=cdk.RemovalPolicy.RETAIN if lock else deployment.removal_policy,
+            auto_delete_objects=deployment.delete_data and not lock,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="old-versions",
@@ -69,6 +81,7 @@ class DataBucket(Construct):
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(_ABANDONED_UPLOAD_DAYS),
                 ),
                 *(_transitions(settings.transitions) if tiered else ()),
+                *(_expiration(expire_days) if expire_days else ()),
             ],
         )
         # Said at the lower level: the higher one also opens the receiving bucket, and across stacks it does
@@ -94,3 +107,16 @@ def _transitions(days: Mapping[StorageClass, int]) -> list[s3.LifecycleRule]:
             ],
         )
     ]
+
+
+def _expiration(days: int) -> list[s3.LifecycleRule]:
+    return [s3.LifecycleRule(id="expire", expiration=cdk.Duration.days(days))]
+
+
+def _retention(lock: ObjectLock) -> s3.ObjectLockRetention:
+    days = cdk.Duration.days(lock.days)
+    match lock.mode:
+        case "GOVERNANCE":
+            return s3.ObjectLockRetention.governance(days)
+        case "COMPLIANCE":
+            return s3.ObjectLockRetention.compliance(days)

@@ -1,4 +1,4 @@
-"""The lake: the key, the buckets and the catalog."""
+"""The lake: the key, the buckets, the catalog's tables and what is said of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from aws_cdk import aws_s3 as s3
 
 from infra.constructs.contract_table import ContractTable
 from infra.constructs.data_bucket import DataBucket
+from infra.constructs.data_quality import DataQuality
+from infra.constructs.lake_formation import LakeFormation
 from infra.deployment import Deployment, IngotStack
 from ingot.sources import Source
 
@@ -19,7 +21,7 @@ ACCESS_LOG_DAYS = 90
 
 
 class LakeStack(IngotStack):
-    """Where data is kept.
+    """Where data is kept, what it is and must be, and who reads it.
 
     Attributes:
         key: encrypts all that Ingot stores.
@@ -28,12 +30,12 @@ class LakeStack(IngotStack):
     Args:
         scope: the app.
         deployment: what it is made from.
-        sources: every stream of theirs gets a table.
+        sources: every stream of theirs gets a table and a ruleset, and LF-tags where the settings say so.
     """
 
     def __init__(self, scope: cdk.App, deployment: Deployment, sources: Mapping[str, Source]) -> None:
         super().__init__(scope, "lake", deployment, description="Ingot: the lake's key, its buckets and its catalog")
-        names = deployment.names
+        settings, names = deployment.settings, deployment.names
         self.key = kms.Key(
             self,
             "Key",
@@ -53,26 +55,54 @@ class LakeStack(IngotStack):
                 key=self.key,
                 access_logs=self.access_logs,
                 tiered=purpose != "artifacts",
+                lock=settings.object_lock if purpose == "bronze" else None,
             ).bucket
             for purpose, bucket_name in deployment.lake_buckets.items()
         }
-        database = glue.CfnDatabase(
-            self,
-            "Database",
-            catalog_id=cdk.Aws.ACCOUNT_ID,
-            database_input=glue.CfnDatabase.DatabaseInputProperty(
-                name=names.glue_database, description="Typed records as the sources sent them, by ingest date"
-            ),
-        )
-        for source in sources.values():
-            for stream in source.streams.values():
-                ContractTable(
+        database = self._database(deployment)
+        tables = {
+            source.name: {
+                stream.name: ContractTable(
                     self,
                     f"{source.name}-{stream.name}",
                     stream=stream,
                     database=database,
                     bucket=buckets["lake"],
                 )
+                for stream in source.streams.values()
+            }
+            for source in sources.values()
+        }
+        for source in sources.values():
+            for stream in source.streams.values():
+                table = tables[source.name][stream.name]
+                DataQuality(table, "Quality", deployment, stream=stream, table=table)
+        if settings.lake_formation:
+            LakeFormation(
+                self,
+                "LakeFormation",
+                deployment,
+                bucket=buckets["lake"],
+                key=self.key,
+                database=database,
+                sources=sources,
+                tables=tables,
+            )
+
+    def _database(self, deployment: Deployment) -> glue.CfnDatabase:
+        """The catalog's database. With Lake Formation, tables that are made in it are open to nobody at first."""
+        database = glue.CfnDatabase(
+            self,
+            "Database",
+            catalog_id=cdk.Aws.ACCOUNT_ID,
+            database_input=glue.CfnDatabase.DatabaseInputProperty(
+                name=deployment.names.glue_database,
+                description="Typed records as the sources sent them, by ingest date",
+            ),
+        )
+        if deployment.settings.lake_formation:
+            database.add_property_override("DatabaseInput.CreateTableDefaultPermissions", [])
+        return database
 
     def _access_logs(self, deployment: Deployment) -> s3.Bucket:
         """The bucket of access logs. S3 delivers them only under its own key, not under one of KMS's
