@@ -17,15 +17,11 @@ if TYPE_CHECKING:
 
 # `X-Amz-Target` of a JSON call -> what the local cloud does not do.
 REFUSED_TARGETS = {
-    "AmazonAthena.StartQueryExecution": "run Athena queries",
-    "RedshiftData.ExecuteStatement": "run Redshift Data API statements",
-    "RedshiftData.BatchExecuteStatement": "run Redshift Data API statements",
     "AWSGlue.StartCrawler": "crawl: give the table its columns and partition projection",
     "AWSGlue.StartTrigger": "fire Glue triggers: start the job run instead",
     "AWSGlue.StartWorkflowRun": "run Glue workflows: start the job runs instead",
     "AWSGlue.CreateSession": "run Glue interactive sessions",
-    "AWSStepFunctions.StartExecution": "run state machines",
-    "AWSStepFunctions.StartSyncExecution": "run state machines",
+    "AWSStepFunctions.StartSyncExecution": "run express workflows: make the state machine a standard one",
 }
 # Method and path of a REST call -> the same.
 REFUSED_PATHS = ((re.compile(r"POST /2015-03-31/functions/[^/]+/invocations"), "run Lambda functions"),)

@@ -56,7 +56,19 @@ def serve(*, port: int, state: Path | None, ready_file: Path | None) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    from localcloud import cloudformation, glue, lakeformation, objects, permissions, refusals, s3, workgroups
+    from localcloud import (
+        athena,
+        cloudformation,
+        glue,
+        lakeformation,
+        objects,
+        permissions,
+        redshift_data,
+        refusals,
+        s3,
+        stepfunctions,
+        workgroups,
+    )
     from localcloud.clients import set_endpoint
     from localcloud.http import RequestHandler
 
@@ -64,8 +76,11 @@ def serve(*, port: int, state: Path | None, ready_file: Path | None) -> None:
     permissions.install()
     store = objects.install(state)
     glue.install()
+    athena.install()
+    redshift_data.install()
     lakeformation.install()
     workgroups.install()
+    stepfunctions.install()
     cloudformation.install()
 
     aws = refusals.Refusing(DomainDispatcherApplication(create_backend_app))

@@ -4,7 +4,7 @@
 - `execution`  one attempt: script, modules, role, subprocess, time limit
 - `modules`    wheels and archives from S3, and packages that the environment must have
 - `logs`       the lines of a run, as they come, in CloudWatch Logs
-- `rulesets`   Data Quality rulesets: kept, not evaluated
+- `rulesets`   Data Quality rulesets, and `data_quality`, `data_quality_rules` their evaluation
 - `backend`, `responses`, `urls`  the hook into moto, with the operations that it lacks
 - `shim/`      the `awsglue` package as a job finds it
 """
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 def install() -> None:
     """Hook into moto. Call once."""
-    from localcloud.glue import rulesets
+    from localcloud.glue import data_quality, rulesets
     from localcloud.glue.backend import use_as_backend
 
     use_as_backend()
     rulesets.install()
+    data_quality.install()
 
 
 def stop_all_runs() -> None:

@@ -11,8 +11,6 @@ from botocore.exceptions import ClientError
 @pytest.mark.parametrize(
     ("service", "operation", "arguments"),
     [
-        ("athena", "start_query_execution", {"QueryString": "select 1"}),
-        ("redshift-data", "execute_statement", {"Sql": "select 1", "Database": "d"}),
         (
             "stepfunctions",
             "start_execution",
