@@ -20,6 +20,7 @@ from infra.stacks.jobs import JobsStack
 from infra.stacks.lake import LakeStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.orchestration import OrchestrationStack
+from infra.stacks.state_machines import StateMachinesStack
 from infra.stacks.warehouse import WarehouseStack
 from ingot.errors import IngotError
 from ingot.naming import Names
@@ -60,6 +61,8 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
     jobs = JobsStack(app, deployment, sources, key=lake.key, warehouse=warehouse.secret, network=network)
     jobs.add_stack_dependency(lake)
     OrchestrationStack(app, deployment, key=lake.key, access_logs=lake.access_logs)
+    if settings.step_functions:
+        StateMachinesStack(app, deployment, sources, key=lake.key).add_stack_dependency(jobs)
 
 
 def main() -> None:

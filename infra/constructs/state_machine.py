@@ -117,7 +117,6 @@ class SourceStateMachine(Construct):
             ),
             tracing_configuration=stepfunctions.CfnStateMachine.TracingConfigurationProperty(enabled=True),
         )
-        self.machine.node.add_dependency(role)
         if settings.schedules:
             self._schedule(ticks.expression)
 
