@@ -40,18 +40,19 @@ def main(argv: list[str] | None = None) -> None:
     os.environ.setdefault("MOTO_ACCOUNT_ID", "000000000000")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # the CDK's bootstrap roles attach some
-    serve(port=options.port, state=options.state, ready_file=options.ready_file)
+    serve(host=options.host, port=options.port, state=options.state, ready_file=options.ready_file)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="localcloud", description="AWS services on loopback, on moto's server.")
+    parser.add_argument("--host", default=HOST, help="the address to bind; %(default)s unless a container is around it")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument("--state", type=Path, help="folder that keeps the buckets' objects over a restart")
     parser.add_argument("--ready-file", type=Path, help="written with endpoint, port and pid once requests are served")
     return parser.parse_args(argv)
 
 
-def serve(*, port: int, state: Path | None, ready_file: Path | None) -> None:
+def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) -> None:
     """Hook the services into moto and serve on `port` until told to stop."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
@@ -84,7 +85,7 @@ def serve(*, port: int, state: Path | None, ready_file: Path | None) -> None:
     cloudformation.install()
 
     aws = refusals.Refusing(DomainDispatcherApplication(create_backend_app))
-    server = make_server(HOST, port, _with_control(aws, store), threaded=True, request_handler=RequestHandler)
+    server = make_server(host, port, _with_control(aws, store), threaded=True, request_handler=RequestHandler)
     # The name and not the address: the CDK and CloudFormation tell a path-style URL by it.
     endpoint = f"http://localhost:{server.port}"
     os.environ["MOTO_PORT"] = str(server.port)
