@@ -26,7 +26,7 @@ with verdicts():
             contract=source.stream(batch.stream).contract,
             bronze=bronze,
             lake=ObjectStore(args["lake_bucket"]),
-            warehouse=load_warehouse(read_endpoint(args["warehouse_secret"])),
+            warehouse=load_warehouse(read_endpoint(args["warehouse_secret"]), lake=args["lake_bucket"]),
             record=record,
         )
     report("load", batch=batch.id, rows=loaded.rows, already=loaded.already)

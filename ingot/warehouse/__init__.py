@@ -20,6 +20,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     username: str
     password: str
     dbname: str
+    workgroup: str = msgspec.field(default="", name="namespaceName")
+    """Of Redshift Serverless, where namespace and workgroup have one name."""
+    secret: str = ""
+    """The secret's own name, by which the Redshift Data API finds it."""
 
     def __repr__(self) -> str:
         return f"Endpoint({self.engine}://{self.username}@{self.host}:{self.port}/{self.dbname})"
@@ -34,7 +38,7 @@ def read_endpoint(secret: str) -> Endpoint:
     """
     values = read_secret(secret, unavailable=WarehouseUnavailable)
     try:
-        return msgspec.convert(values, Endpoint, strict=False)
+        return msgspec.convert(values | {"secret": secret}, Endpoint, strict=False)
     except ValueError:
         # The error is left out: it may hold the password.
         raise ConfigurationError(
@@ -44,8 +48,11 @@ def read_endpoint(secret: str) -> Endpoint:
         ) from None
 
 
-def load_warehouse(endpoint: Endpoint) -> Warehouse:
+def load_warehouse(endpoint: Endpoint, *, lake: str | None = None) -> Warehouse:
     """The adapter for an engine.
+
+    Args:
+        lake: the bucket that Redshift copies from; needed to load there.
 
     Raises:
         ConfigurationError: there is none for it.
@@ -54,4 +61,8 @@ def load_warehouse(endpoint: Endpoint) -> Warehouse:
         from ingot.warehouse.postgres import PostgresWarehouse
 
         return PostgresWarehouse(endpoint)
-    raise ConfigurationError(f"There is no warehouse engine {endpoint.engine!r}.", hint="use postgres")
+    if endpoint.engine == "redshift":
+        from ingot.warehouse.redshift import RedshiftWarehouse
+
+        return RedshiftWarehouse(endpoint, lake)
+    raise ConfigurationError(f"There is no warehouse engine {endpoint.engine!r}.", hint="use postgres or redshift")

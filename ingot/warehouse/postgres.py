@@ -221,7 +221,7 @@ class PostgresWarehouse:
         import adbc_driver_postgresql.dbapi as adbc
         import duckdb
 
-        _check_columns(manifest, contract, parquet)
+        check_columns(manifest, contract, parquet)
         schema, name = incoming
         arrays = {c.name for c in contract.columns if c.property.logical_type == "array"}
         types = {n: "text" if n in arrays else t for n, t in column_types(contract).items()}
@@ -238,7 +238,7 @@ class PostgresWarehouse:
                     cursor.adbc_ingest(name, reader, mode="append", db_schema_name=schema)
                     bulk.commit()
             except duckdb.Error as error:
-                raise _refine_again("The Parquet cannot be read.", manifest) from error
+                raise refine_again("The Parquet cannot be read.", manifest) from error
             except adbc.Error as error:
                 if (error.sqlstate or "")[:2] in _REFUSED:
                     raise IntegrityError(
@@ -287,7 +287,7 @@ class PostgresWarehouse:
             [number],
         ).rowcount
         if inserted != manifest.rows:
-            raise _refine_again(f"The Parquet has {inserted} rows, the manifest says {manifest.rows}.", manifest)
+            raise refine_again(f"The Parquet has {inserted} rows, the manifest says {manifest.rows}.", manifest)
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*incoming)))
 
     def _selected(
@@ -363,7 +363,8 @@ def _drop_schema(connection: psycopg.Connection[Any], schema: str) -> None:
         connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
-def _check_columns(manifest: Manifest, contract: Contract, parquet: Path) -> None:
+def check_columns(manifest: Manifest, contract: Contract, parquet: Path) -> None:
+    """Raise IntegrityError unless the Parquet's columns are those of the contract."""
     # Binary COPY takes bytes for what the column says they are: the file must be what the contract says.
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -371,18 +372,19 @@ def _check_columns(manifest: Manifest, contract: Contract, parquet: Path) -> Non
     try:
         found = pq.read_schema(parquet)
     except pa.ArrowInvalid as error:
-        raise _refine_again("The Parquet cannot be read.", manifest) from error
+        raise refine_again("The Parquet cannot be read.", manifest) from error
     expected = arrow_schema(contract)
     for name in sorted({*found.names, *expected.names}):
         there = found.field(name).type if name in found.names else "missing"
         wanted = expected.field(name).type if name in expected.names else "no such column"
         if there != wanted:
-            raise _refine_again(
+            raise refine_again(
                 f"Column {name} of the Parquet is {there}, contract {contract.version} says {wanted}.", manifest
             )
 
 
-def _refine_again(message: str, manifest: Manifest) -> IntegrityError:
+def refine_again(message: str, manifest: Manifest) -> IntegrityError:
+    """The error of a batch whose Parquet is not what its manifest says."""
     return IntegrityError(message, key=manifest.parquet_key, hint="run refine again for this batch")
 
 
