@@ -13,7 +13,8 @@ of its user or role evaluated here, as moto knows neither resources outside of S
 Not evaluated: permission boundaries, session policies, and who may use a key by the key's own policy (the CDK's leave
 that to IAM). Bucket policies are evaluated apart from this, by moto with `s3`'s conditions.
 
-Hooks: `ActionAuthenticatorMixin._authenticate_and_authorize_action` and `IAMRequestBase.check_action_permitted`.
+Hooks: `ActionAuthenticatorMixin._authenticate_and_authorize_action`, `IAMRequestBase.check_action_permitted` and
+`IAMRequest._raise_access_denied`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.iam.access_control import IAMPolicy, IAMRequestBase
+from moto.core.exceptions import JsonRESTError
+from moto.iam.access_control import IAMPolicy, IAMRequest, IAMRequestBase
 from moto.iam.models import IAMBackend, iam_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
@@ -64,6 +66,17 @@ def install() -> None:
             self._raise_access_denied()
         return None
 
+    refusing = IAMRequest._raise_access_denied
+
+    @functools.wraps(refusing)
+    def raise_access_denied(self: IAMRequest) -> None:
+        if "X-Amz-Target" not in self._headers:
+            refusing(self)
+        # moto answers XML, in which a client of a JSON service finds no code.
+        message = f"User: {self._access_key.arn} is not authorized to perform: {self._action}"
+        raise JsonRESTError("AccessDeniedException", message)
+
+    IAMRequest._raise_access_denied = raise_access_denied  # type: ignore[method-assign]
     ActionAuthenticatorMixin._authenticate_and_authorize_action = unless_root  # type: ignore[method-assign]
     IAMRequestBase.check_action_permitted = check_action_permitted  # type: ignore[method-assign]
 
