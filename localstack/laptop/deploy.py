@@ -127,7 +127,8 @@ class Deployment:
         variables = self._laptop.environment.variables
         return boto3.client(
             service,
-            endpoint_url=variables["AWS_ENDPOINT_URL"],
+            # In containers S3 may be another cloud's.
+            endpoint_url=variables.get(f"AWS_ENDPOINT_URL_{service.upper()}") or variables["AWS_ENDPOINT_URL"],
             region_name=REGION,
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],

@@ -1,14 +1,15 @@
 """moto's CloudFormation backend over `Stack`: stacks, change sets and exports.
 
-Hook: `cloudformation_backends.backend`, the class that moto makes a region's backend from. Its requests
-and responses stay moto's.
+Hooks: `cloudformation_backends.backend`, the class that moto makes a region's backend from, and the function that reads
+a template from S3. The requests and responses stay moto's.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from moto.cloudformation import urls
+from moto.cloudformation import responses, urls
 from moto.cloudformation.exceptions import AlreadyExistsException, CloudFormationError, ValidationError
 from moto.cloudformation.models import (
     Change,
@@ -19,6 +20,7 @@ from moto.cloudformation.models import (
 from moto.cloudformation.parsing import Export
 from moto.cloudformation.utils import generate_changeset_id, generate_stack_id, validate_create_change_set
 
+from localcloud.clients import client
 from localcloud.cloudformation.stack import IN_PROGRESS, Stack
 from localcloud.cloudformation.template import parse_template
 
@@ -28,6 +30,20 @@ NO_UPDATES = "No updates are to be performed."
 def use_as_backend() -> None:
     """Make moto use this backend. Call once, before the first request."""
     cloudformation_backends.backend = Backend
+    responses.get_stack_from_s3_url = _template_at
+
+
+def _template_at(url: str, account_id: str, partition: str) -> str:
+    """A template that the caller put on S3, read over HTTP: the bucket may be another cloud's."""
+    parts = urlsplit(url)
+    host, path = parts.netloc, unquote(parts.path).lstrip("/")
+    # https://BUCKET.s3.REGION.amazonaws.com/KEY, or https://s3.REGION.amazonaws.com/BUCKET/KEY as of any other host.
+    bucket, _, key = f"{host.partition('.s3.')[0]}/{path}".partition("/") if ".s3." in host else path.partition("/")
+    s3 = client("s3", "us-east-1")
+    try:
+        return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+    except s3.exceptions.ClientError as error:
+        raise ValidationError(message=f"The template at {url} cannot be read: {error}") from error
 
 
 class ChangeSetNotFound(CloudFormationError):

@@ -22,8 +22,8 @@ SHIM = ROOT / "localstack" / "localcloud" / "glue" / "shim"
 
 # What the image lacks: with the wheel, pip fetches these from an index when a job starts.
 LACKING = {
-    "adbc-driver-manager", "adbc-driver-postgresql", "anyio", "duckdb", "h11", "httpcore", "httpx", "msgspec", "psycopg",
-    "psycopg-binary", "stamina",
+    "adbc-driver-manager", "adbc-driver-postgresql", "anyio", "duckdb", "h11", "httpcore", "httpx", "msgspec",
+    "psycopg", "psycopg-binary", "stamina",
 }  # fmt: skip
 TOOLS = {"hypothesis", "sortedcontainers"}
 """Of the tests; the image has pytest itself."""
