@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz faults up down status clean setup manifest lint docs snapshots lock
+.PHONY: help demo test fuzz faults up down status clean containers setup manifest lint docs snapshots lock
 
 CDK_CLI := 2.1148.1
 PYTHON := .venv/bin/python
@@ -43,6 +43,10 @@ status: ## say what runs, and where
 clean: ## stop everything and remove the state folder and what was built (not the environments)
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m laptop clean; fi
 	@rm -rf build dist cdk.out dbt/target dbt/logs
+
+containers: ## the same in containers, for those who have Docker: see docker-compose.yml
+	@"$$(localstack/laptop/find-python.sh)" localstack/compose/make_env.py .env
+	@docker compose up --build --detach
 
 setup: .venv/.made .venv-dbt/.made .venv-node/.made-$(CDK_CLI) ## make the three environments, if their requirements changed
 
