@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from infra.bundle import bundle_facts
 from infra.constructs.state_machine_definition import definition
 from infra.constructs.state_machine_schedule import rhythm
 from infra.settings import load_settings
@@ -144,6 +145,19 @@ def test_it_is_logged_without_data_traced_and_encrypted(local: Any) -> None:
     assert found["LoggingConfiguration"]["IncludeExecutionData"] is False
     assert found["TracingConfiguration"] == {"Enabled": True}
     assert found["EncryptionConfiguration"]["Type"] == "CUSTOMER_MANAGED_KMS_KEY"
+
+
+@pytest.mark.parametrize(
+    ("schedules", "step_functions", "airflow"), [(True, False, True), (True, True, False), (False, True, False)]
+)
+def test_one_clock_starts_a_source(schedules: bool, step_functions: bool, airflow: bool) -> None:
+    settings = msgspec.structs.replace(
+        load_settings("local", {"INGOT_WAREHOUSE_HOST": "localhost", "INGOT_WAREHOUSE_PORT": "5433"}),
+        schedules=schedules,
+        step_functions=step_functions,
+    )
+
+    assert bundle_facts(settings)["schedules"] is airflow
 
 
 def test_nobody_gets_one_who_did_not_ask(prod: Any) -> None:
