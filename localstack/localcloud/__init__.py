@@ -7,6 +7,7 @@ that hooks it into moto before the first request is served:
 - `permissions`     what IAM would refuse, while checks are on
 - `objects`         the objects of all buckets survive a restart
 - `glue`            job runs are executed, as subprocesses, under the job's own role
+- `stepfunctions`   executions of state machines are executed, under the machine's own role
 - `cloudformation`  stacks: every resource type through its service's API, or the stack fails
 - `refusals`        an error for calls that moto would answer with a success it did not earn
 
