@@ -58,7 +58,15 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
     CatalogStack(app, deployment, sources, key=lake.key, access_logs=lake.access_logs)
     network = NetworkStack(app, deployment, settings.network, key=lake.key).network if settings.network else None
     warehouse = WarehouseStack(app, deployment, key=lake.key, network=network)
-    jobs = JobsStack(app, deployment, sources, key=lake.key, warehouse=warehouse.secret, network=network)
+    jobs = JobsStack(
+        app,
+        deployment,
+        sources,
+        key=lake.key,
+        warehouse=warehouse.secret,
+        warehouse_rights=warehouse.job_rights,
+        network=network,
+    )
     jobs.add_stack_dependency(lake)
     OrchestrationStack(app, deployment, key=lake.key, access_logs=lake.access_logs)
     if settings.step_functions:

@@ -33,8 +33,8 @@ Identifier = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,62}$")]
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A VPC with private subnets, for the warehouse and for the jobs that reach it.
 
-    A job inside has no way to the internet unless ``nat`` is on: only jobs that need the warehouse (load, audit,
-    rebuild) are put there. Extract, which asks public APIs, stays outside.
+    A job inside has no way to the internet unless ``nat`` is on: only jobs that reach the warehouse there (load,
+    audit, rebuild) are put inside. Extract, which asks public APIs, stays outside.
 
     Attributes:
         cidr: its addresses; choose one that no network has that it will be peered with.
@@ -57,14 +57,22 @@ class Postgres(
 
     Attributes:
         host, port, dbname, username: how to reach it.
+        private: True: only through the network, which a person has connected with the server's; False: from AWS's
+            own network, where jobs run else.
     """
 
     host: Text
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     dbname: Text
     username: Text
+    private: bool = False
 
     engine: ClassVar[str] = "postgres"
+
+    @property
+    def inside(self) -> bool:
+        """Whether a job has to be in the network to reach it."""
+        return self.private
 
 
 class Aurora(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine", tag="aurora"):
@@ -91,6 +99,7 @@ class Aurora(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     engine: ClassVar[str] = "postgres"  # what jobs and dbt speak
     port: ClassVar[int] = 5432
+    inside: ClassVar[bool] = True  # a job has to be in the network to reach it
 
     def __post_init__(self) -> None:
         if self.min_acu > self.max_acu:
@@ -116,6 +125,7 @@ class Redshift(
 
     engine: ClassVar[str] = "redshift"
     port: ClassVar[int] = 5439
+    inside: ClassVar[bool] = False  # jobs ask its Data API
 
     def __post_init__(self) -> None:
         for name, rpu in (("base_rpu", self.base_rpu), ("max_rpu", self.max_rpu)):
@@ -215,10 +225,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.lake_formation and self.synthesizer == "cli-credentials" and not self.lake_formation.admins:
             raise ValueError("without the roles of cdk bootstrap, lake_formation.admins has to name who deploys")
-        if isinstance(self.warehouse, Postgres):
+        if isinstance(self.warehouse, Postgres) and not self.warehouse.private:
             return
         if self.network is None:
-            raise ValueError("a warehouse of Aurora or Redshift needs a network")
+            raise ValueError("a warehouse of Aurora or Redshift, or a private Postgres, needs a network")
         if isinstance(self.warehouse, Redshift) and len(self.network.zones) < 3:
             raise ValueError("Redshift Serverless needs a network of three zones")
 

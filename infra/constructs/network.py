@@ -29,7 +29,8 @@ class PrivateNetwork(Construct):
         vpc: the VPC.
         subnets: the private subnets, one a zone.
         clients: the security group of what speaks to the warehouse: jobs, dbt, the rotation of its secret.
-        warehouse: the security group of the warehouse; it takes connections from ``clients`` and from no other.
+        warehouse: the security group of the warehouse, which takes connections from ``clients`` and from no other;
+            None: it is not one of ours.
 
     Args:
         scope, id: as for every construct.
@@ -66,7 +67,11 @@ class PrivateNetwork(Construct):
                     reserved=not settings.nat,
                 ),
             ],
-            gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
+            gateway_endpoints={
+                "S3": ec2.GatewayVpcEndpointOptions(
+                    service=ec2.GatewayVpcEndpointAwsService.S3, subnets=[ec2.SubnetSelection(subnet_type=private)]
+                )
+            },
         )
         self.subnets = self.vpc.select_subnets(subnet_type=private).subnets
         for subnet in (*self.subnets, *self.vpc.public_subnets):
@@ -75,18 +80,12 @@ class PrivateNetwork(Construct):
         self._log_flows(deployment, key)
         self.clients = self._group("Clients", "What speaks to the warehouse: jobs, dbt, the rotation")
         self._let_clients_speak(warehouse)
-        self.warehouse = self._group("Warehouse", "The warehouse")
-        if not isinstance(warehouse, Postgres):
-            port = ec2.Port.tcp(warehouse.port)
-            self.warehouse.add_ingress_rule(self.clients, port, "What speaks to the warehouse")
-            self.clients.add_egress_rule(self.warehouse, port, "The warehouse")
-        if isinstance(warehouse, Redshift):  # what COPY reads takes this way too: enhanced VPC routing
-            self.warehouse.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "S3")
+        self.warehouse = None if isinstance(warehouse, Postgres) else self._warehouse_group(warehouse)
         self._add_endpoints(settings, warehouse)
         if isinstance(warehouse, Aurora):
             # A cluster that is kept stands in them: its network cannot go before it.
             for kept in (self.vpc, self.warehouse, *self.subnets):
-                kept.node.default_child.apply_removal_policy(deployment.removal_policy)  # type: ignore[union-attr]
+                kept.node.default_child.apply_removal_policy(deployment.removal_policy)
 
     def _group(self, id: str, description: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(self, id, vpc=self.vpc, description=description, allow_all_outbound=False)
@@ -98,8 +97,16 @@ class PrivateNetwork(Construct):
         self.clients.add_egress_rule(self.clients, ec2.Port.all_tcp(), "Workers of one job, among themselves")
         # S3's addresses are public ones, though the gateway endpoint is the only route to them.
         self.clients.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "S3 and the interface endpoints")
-        if isinstance(warehouse, Postgres):
-            self.clients.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(warehouse.port), "The Postgres outside")
+        if isinstance(warehouse, Postgres) and warehouse.private:
+            self.clients.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(warehouse.port), "The Postgres next door")
+
+    def _warehouse_group(self, warehouse: Aurora | Redshift) -> ec2.SecurityGroup:
+        group, port = self._group("Warehouse", "The warehouse"), ec2.Port.tcp(warehouse.port)
+        group.add_ingress_rule(self.clients, port, "What speaks to the warehouse")
+        self.clients.add_egress_rule(group, port, "The warehouse")
+        if isinstance(warehouse, Redshift):  # what COPY reads takes this way too: enhanced VPC routing
+            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "S3")
+        return group
 
     def _add_endpoints(self, settings: Network, warehouse: Warehouse) -> None:
         group = self._group("Endpoints", "The interface endpoints")

@@ -20,6 +20,10 @@ LOGS = ("connectionlog", "useractivitylog", "userlog")
 PARQUET = "bronze/"
 """The prefix of the lake that refine writes to and COPY reads from."""
 
+DATA_API_REASONS = {
+    "AwsSolutions-IAM5[Resource::*]": "A statement of the Data API has no ARN: a condition holds the job to its own."
+}
+
 
 def redshift_name(deployment: Deployment) -> str:
     """What the namespace and the workgroup are called."""
@@ -42,6 +46,7 @@ class RedshiftWarehouse(Construct):
     its stack gone, unless both keys allow its deletion.
 
     Attributes:
+        job_rights: what a job's role needs to load through the Data API, besides reading the secret.
         copy_role: the namespace's default role, as which ``COPY … IAM_ROLE default`` reads the lake's Parquet.
 
     Args:
@@ -109,6 +114,24 @@ class RedshiftWarehouse(Construct):
             ],
         )
         workgroup.node.add_dependency(namespace)
+        self.job_rights = [
+            iam.PolicyStatement(
+                sid="Ask",
+                actions=["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"],
+                resources=[workgroup.attr_workgroup_workgroup_arn],
+            ),
+            # As in AWS's own policy AmazonRedshiftDataFullAccess.
+            iam.PolicyStatement(
+                sid="Answer",
+                actions=[
+                    "redshift-data:CancelStatement",
+                    "redshift-data:DescribeStatement",
+                    "redshift-data:GetStatementResult",
+                ],
+                resources=["*"],
+                conditions={"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}},
+            ),
+        ]
         rotate(secret, network, engine=settings.engine)
         secret.node.find_child("Rotation").node.add_dependency(workgroup)  # it rotates at once
 

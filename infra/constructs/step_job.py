@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aws_cdk as cdk
@@ -16,6 +16,7 @@ from constructs import Construct
 
 from infra.access import ACCESS, Access
 from infra.constructs.network_connection import GlueConnection
+from infra.constructs.redshift import DATA_API_REASONS
 from infra.job_code import Code
 from infra.nag import acknowledge, wildcard_resource
 from ingot.naming import Names
@@ -36,7 +37,8 @@ class Platform:
         buckets: purpose (``bronze``, ``lake``, ``artifacts``) → bucket.
         key: the lake's.
         warehouse: the secret.
-        connection: into the network, for the jobs that reach the warehouse; None: there is no network.
+        warehouse_rights: what a job may do that reaches the warehouse, besides reading the secret.
+        connection: into the network, for the jobs that reach the warehouse; None: it is not there.
         log_prefix, log_groups: where jobs log.
         code: what they run.
     """
@@ -45,6 +47,7 @@ class Platform:
     buckets: Mapping[str, s3.IBucket]
     key: kms.IKey
     warehouse: secretsmanager.ISecret
+    warehouse_rights: Sequence[iam.PolicyStatement]
     connection: GlueConnection | None
     log_prefix: str
     log_groups: tuple[logs.ILogGroup, ...]
@@ -172,6 +175,7 @@ class StepJob(Construct):
                 actions=["secretsmanager:GetSecretValue"],
                 resources=[platform.warehouse.secret_arn],
             )
+            yield from (statement.copy() for statement in platform.warehouse_rights)
         if self._secret is not None:
             yield iam.PolicyStatement(
                 sid="Source",
@@ -203,6 +207,7 @@ class StepJob(Construct):
                 wildcard_resource(self, sources): "One folder of contracts; a job reads the files of its source.",
                 **{wildcard_resource(self, self._objects_below(path)): keys for path in (*access.read, *access.write)},
                 **(self._connection.reasons() if self._connection else {}),
+                **(DATA_API_REASONS if access.warehouse and self._platform.warehouse_rights else {}),
             },
         )
         acknowledge(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
@@ -30,7 +31,8 @@ class JobsStack(IngotStack):
         sources: each gets a job a step and operation, and a secret if it asks for credentials.
         key: the lake's.
         warehouse: the secret.
-        network: where the jobs run that reach the warehouse; None: outside of any, as all others.
+        warehouse_rights: what a job may do that reaches the warehouse, besides reading the secret.
+        network: where these run if the warehouse is inside; None: outside of any, as all others.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class JobsStack(IngotStack):
         *,
         key: kms.IKey,
         warehouse: secretsmanager.ISecret,
+        warehouse_rights: Sequence[iam.PolicyStatement] = (),
         network: PrivateNetwork | None = None,
     ) -> None:
         super().__init__(scope, "jobs", deployment, description="Ingot: Glue jobs and what they run")
@@ -70,7 +73,10 @@ class JobsStack(IngotStack):
             buckets=buckets,
             key=key,
             warehouse=warehouse,
-            connection=GlueConnection(self, "Connection", names=names, network=network) if network else None,
+            warehouse_rights=warehouse_rights,
+            connection=GlueConnection(self, "Connection", names=names, network=network)
+            if network and deployment.settings.warehouse.inside
+            else None,
             code=code,
             log_prefix=log_prefix,
             # Glue writes a script's own output to the first, Spark's to the second.

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -28,6 +29,7 @@ class WarehouseStack(IngotStack):
 
     Attributes:
         secret: the secret.
+        job_rights: what a job's role needs to reach the warehouse, besides reading the secret.
 
     Args:
         scope: the app.
@@ -41,6 +43,7 @@ class WarehouseStack(IngotStack):
     ) -> None:
         super().__init__(scope, "warehouse", deployment, description="Ingot: the warehouse, and how it is reached")
         warehouse = deployment.settings.warehouse
+        self.job_rights: list[iam.PolicyStatement] = []
         self.secret = secretsmanager.Secret(
             self,
             "Secret",
@@ -64,7 +67,7 @@ class WarehouseStack(IngotStack):
         if isinstance(warehouse, Aurora):
             AuroraWarehouse(self, "Aurora", deployment, settings=warehouse, **shared)
         else:
-            RedshiftWarehouse(self, "Redshift", deployment, settings=warehouse, **shared)
+            self.job_rights = RedshiftWarehouse(self, "Redshift", deployment, settings=warehouse, **shared).job_rights
 
 
 def _fields(deployment: Deployment) -> dict[str, Any]:

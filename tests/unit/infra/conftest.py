@@ -21,9 +21,6 @@ VARIABLES = {
     "CDK_DEFAULT_ACCOUNT": "111111111111",
     "INGOT_WAREHOUSE_HOST": "localhost",
     "INGOT_WAREHOUSE_PORT": "5433",
-    "INGOT_DEV_WAREHOUSE_HOST": "dev.example.com",
-    "INGOT_STAGING_WAREHOUSE_HOST": "staging.example.com",
-    "INGOT_PROD_WAREHOUSE_HOST": "prod.example.com",
 }
 FILES = {
     "README.md": "# Ingot\n",
@@ -125,32 +122,37 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         begun = perf_counter()
         add_stacks(app, root=root, build=out / "build", variables=VARIABLES)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        try:
-            app.synth()
-        except RuntimeError as error:
-            if "ValidationFailed" not in str(error):  # findings: a test shows them, by name
-                raise
-        seconds = perf_counter() - begun
-        report = json.loads((out / "validation-report.json").read_text(encoding="utf-8"))
-        prefix, suffix = f"ingot-{environment}-", ".template.json"
-        files = tuple(sorted(out.glob(f"{prefix}*{suffix}")))
-        return Assembly(
-            environment=environment,
-            templates={
-                file.name.removeprefix(prefix).removesuffix(suffix): json.loads(file.read_text(encoding="utf-8"))
-                for file in files
-            },
-            findings=[
-                (violation["ruleName"], where["constructPath"])
-                for plugin in report["pluginReports"]
-                for violation in plugin["violations"]
-                for where in violation["violatingConstructs"]
-            ],
-            files=files,
-            seconds=seconds,
-        )
+        return _assembly(app, environment, out, begun)
 
     return run
+
+
+def _assembly(app: Any, environment: str, out: Path, begun: float) -> Assembly:
+    """What an app synthesises, with the findings of the rules that were added to it."""
+    try:
+        app.synth()
+    except RuntimeError as error:
+        if "ValidationFailed" not in str(error):  # findings: a test shows them, by name
+            raise
+    seconds = perf_counter() - begun
+    report = json.loads((out / "validation-report.json").read_text(encoding="utf-8"))
+    prefix, suffix = f"ingot-{environment}-", ".template.json"
+    files = tuple(sorted(out.glob(f"{prefix}*{suffix}")))
+    return Assembly(
+        environment=environment,
+        templates={
+            file.name.removeprefix(prefix).removesuffix(suffix): json.loads(file.read_text(encoding="utf-8"))
+            for file in files
+        },
+        findings=[
+            (violation["ruleName"], where["constructPath"])
+            for plugin in report["pluginReports"]
+            for violation in plugin["violations"]
+            for where in violation["violatingConstructs"]
+        ],
+        files=files,
+        seconds=seconds,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -169,3 +171,61 @@ def every(synthesise: Callable[..., Assembly]) -> dict[str, Assembly]:
 def prod(synthesise: Callable[..., Assembly]) -> Assembly:
     """The environment that protects its data."""
     return synthesise("prod")
+
+
+@pytest.fixture(scope="session")
+def warehouse_stacks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Assembly]:
+    """``warehouse_stacks(network, warehouse)``: these two stacks, with other settings and no account known, and in
+    ``jobs`` the load of a source."""
+
+    def run(network: Any, warehouse: Any, *, allow_data_deletion: bool = False) -> Assembly:
+        import aws_cdk as cdk
+        import msgspec
+        from aws_cdk import aws_kms as kms
+        from aws_cdk import aws_logs as logs
+        from aws_cdk import aws_s3 as s3
+        from cdk_nag import AwsSolutionsChecks
+
+        from infra.constructs.step_job import Platform, StepJob
+        from infra.deployment import Deployment, IngotStack
+        from infra.job_code import Code
+        from infra.settings import load_settings
+        from infra.stacks.network import NetworkStack
+        from infra.stacks.warehouse import WarehouseStack
+        from ingot.naming import Names
+
+        flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+        out = tmp_path_factory.mktemp("cdk-warehouse")
+        begun = perf_counter()
+        app = cdk.App(outdir=str(out), analytics_reporting=False, context=flags)
+        settings = load_settings("local", VARIABLES)
+        deployment = Deployment(
+            settings=msgspec.structs.replace(settings, network=network, warehouse=warehouse),
+            names=Names(environment="local", account=cdk.Aws.ACCOUNT_ID, region="us-east-1"),
+            root=ROOT,
+            build=out,
+            allow_data_deletion=allow_data_deletion,
+        )
+        key = kms.Key(IngotStack(app, "lake", deployment, description="The key"), "Key", enable_key_rotation=True)
+        inside = NetworkStack(app, deployment, network, key=key).network
+        stack = WarehouseStack(app, deployment, key=key, network=inside)
+        jobs = IngotStack(app, "jobs", deployment, description="The load")
+        platform = Platform(
+            names=deployment.names,
+            buckets={
+                purpose: s3.Bucket.from_bucket_name(jobs, purpose, name)
+                for purpose, name in deployment.lake_buckets.items()
+            },
+            key=key,
+            warehouse=stack.secret,
+            warehouse_rights=stack.job_rights,
+            connection=None,
+            log_prefix="/jobs",
+            log_groups=(logs.LogGroup(jobs, "Log"),),
+            code=Code(folder=out, wheel="wheels/ingot.whl"),
+        )
+        StepJob(jobs, "load", platform=platform, source="fakestore", step="load")
+        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        return _assembly(app, "local", out, begun)
+
+    return run

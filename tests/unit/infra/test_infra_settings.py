@@ -46,6 +46,11 @@ def test_an_account_needs_no_variables_and_never_takes_the_laptops(environment: 
     [
         (None, {"engine": "aurora", "min_acu": 0, "max_acu": 2}, "needs a network"),
         (None, {"engine": "redshift"}, "needs a network"),
+        (
+            None,
+            {"engine": "postgres", "host": "h", "port": 1, "dbname": "d", "username": "u", "private": True},
+            "network",
+        ),
         ({"zones": ["a", "b"]}, {"engine": "redshift"}, "network of three zones"),
         ({"zones": ["a", "b"]}, {"engine": "aurora", "min_acu": 4, "max_acu": 2}, "min_acu is more than max_acu"),
         ({"zones": ["a", "b"]}, {"engine": "aurora", "min_acu": 0.3, "max_acu": 2}, "min_acu"),

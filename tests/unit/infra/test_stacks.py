@@ -317,7 +317,7 @@ def test_prod_has_what_staging_has(every: Any) -> None:
 
     def shape(assembly: Any) -> dict[str, list[str]]:
         return {
-            purpose: sorted(resource["Type"] for resource in template["Resources"].values())
+            purpose: sorted({resource["Type"] for resource in template["Resources"].values()})
             for purpose, template in assembly.templates.items()
         }
 
