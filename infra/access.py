@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The rights of one job, besides its code, its sources, its logs and the lake's key.
+    """The rights of one job, besides its code, its logs and the lake's key.
 
     Attributes:
         read: prefixes whose objects it reads.
@@ -20,6 +20,7 @@ class Access:
         write: prefixes below which it writes objects.
         warehouse: True: it reads the warehouse's secret.
         source: True: it reads the source's secret, if the source has one.
+        contracts: True: it reads the sources and their contracts.
     """
 
     read: tuple[str, ...]
@@ -27,6 +28,7 @@ class Access:
     list: tuple[str, ...] = ()
     warehouse: bool = False
     source: bool = False
+    contracts: bool = True
 
     def of_source(self, source: str) -> Access:
         """The same rights with the source's name filled in."""
@@ -51,7 +53,9 @@ ACCESS: Mapping[str, Access] = {
     ),
     "refine": Access(read=(_MANIFESTS, _DATA, _DELETES), list=(_ATTEMPTS,), write=(_PARQUET, _ATTEMPTS)),
     "load": Access(read=(_MANIFESTS, _PARQUET), list=(_ATTEMPTS,), write=(_ATTEMPTS,), warehouse=True),
-    "audit": Access(read=(_MANIFESTS, _ATTEMPTS, _QUARANTINE), list=(_MANIFESTS, _ATTEMPTS), warehouse=True),
+    "audit": Access(
+        read=(_MANIFESTS, _ATTEMPTS, _QUARANTINE), list=(_MANIFESTS, _ATTEMPTS), warehouse=True, contracts=False
+    ),
     "replay": Access(
         read=(_MANIFESTS, _DATA, _QUARANTINE),
         list=(_MANIFESTS, _ATTEMPTS),

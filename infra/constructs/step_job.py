@@ -147,7 +147,9 @@ class StepJob(Construct):
 
     def _statements(self, step: str, access: Access) -> Iterable[iam.PolicyStatement]:
         platform, artifacts = self._platform, self._platform.buckets["artifacts"]
-        code = (platform.code.script(step), platform.code.wheel, "sources/*")
+        code = [platform.code.script(step), platform.code.wheel]
+        if access.contracts:
+            code.append("sources/*")
         yield iam.PolicyStatement(
             sid="Read",
             actions=["s3:GetObject"],
@@ -184,9 +186,8 @@ class StepJob(Construct):
             )
         if self._connection is not None:
             yield from self._connection.statements()
-        yield iam.PolicyStatement(
-            sid="Key", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[platform.key.key_arn]
-        )
+        use = ["kms:Decrypt", *(["kms:GenerateDataKey"] if access.write else [])]
+        yield iam.PolicyStatement(sid="Key", actions=use, resources=[platform.key.key_arn])
         yield iam.PolicyStatement(
             sid="Log",
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -200,16 +201,15 @@ class StepJob(Construct):
     def _explain(self, access: Access) -> None:
         """The findings of cdk-nag that are right here, and why."""
         keys = "Its keys hold the batch's id and the content's hash, which only the run knows."
-        sources = self._platform.buckets["artifacts"].arn_for_objects("sources/*")
-        acknowledge(
-            self.role,
-            {
-                wildcard_resource(self, sources): "One folder of contracts; a job reads the files of its source.",
-                **{wildcard_resource(self, self._objects_below(path)): keys for path in (*access.read, *access.write)},
-                **(self._connection.reasons() if self._connection else {}),
-                **(DATA_API_REASONS if access.warehouse and self._platform.warehouse_rights else {}),
-            },
-        )
+        reasons = {
+            **{wildcard_resource(self, self._objects_below(path)): keys for path in (*access.read, *access.write)},
+            **(self._connection.reasons() if self._connection else {}),
+            **(DATA_API_REASONS if access.warehouse and self._platform.warehouse_rights else {}),
+        }
+        if access.contracts:
+            sources = self._platform.buckets["artifacts"].arn_for_objects("sources/*")
+            reasons[wildcard_resource(self, sources)] = "One folder of contracts; a job reads the files of its source."
+        acknowledge(self.role, reasons)
         acknowledge(
             self.job,
             {

@@ -32,13 +32,14 @@ def documented(step: str) -> set[Right]:
     rights = {
         ("s3:GetObject", f"artifacts/wheels/ingot-{__version__}-py3-none-any.whl"),
         ("s3:GetObject", f"artifacts/jobs/{step}.py"),
-        ("s3:GetObject", "artifacts/sources/*"),
         ("kms:Decrypt", "the lake's key"),
-        ("kms:GenerateDataKey", "the lake's key"),
         *product(("logs:CreateLogStream", "logs:PutLogEvents"), ("the output's log", "the errors' log")),
     }
     rights |= {("s3:GetObject", path) for path in paths(reads)}
-    rights |= {("s3:PutObject", path) for path in paths(writes)}
+    if written := {("s3:PutObject", path) for path in paths(writes)}:
+        rights |= written | {("kms:GenerateDataKey", "the lake's key")}
+    if step != "audit":
+        rights.add(("s3:GetObject", "artifacts/sources/*"))
     rights |= {("s3:ListBucket", path) for path in paths(lists)}
     if "the warehouse secret" in reads:
         rights.add(("secretsmanager:GetSecretValue", "the warehouse's secret"))
