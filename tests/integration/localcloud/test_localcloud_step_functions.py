@@ -32,6 +32,10 @@ plan = folder / f"{given['JOB_NAME'].rsplit('-', 1)[-1]}.{given.get('stream')}"
 if plan.exists():
     first, *rest = plan.read_text().splitlines()
     plan.write_text("\\n".join(rest)) if rest else plan.unlink()
+    if first == "STOP":
+        import boto3, time
+        boto3.client("glue").batch_stop_job_run(JobName=given["JOB_NAME"], JobRunIds=[given["JOB_RUN_ID"]])
+        time.sleep(60)
     sys.exit(first)
 """
 
@@ -51,7 +55,7 @@ class Pipeline:
         """Start an execution; what DescribeExecution says when it is over."""
         states = self.cloud.client("stepfunctions")
         started = states.start_execution(stateMachineArn=self.arn, input=json.dumps(given))["executionArn"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while (found := states.describe_execution(executionArn=started))["status"] == "RUNNING":
             assert time.monotonic() < deadline, states.get_execution_history(executionArn=started)["events"][-3:]
             time.sleep(0.05)
@@ -127,6 +131,7 @@ def test_a_transient_failure_is_tried_again_and_a_terminal_one_is_not(pipeline: 
     """The terminal one stops its own stream alone; the audit runs, the execution fails and says why."""
     pipeline.plan("refine", "carts", "TRANSIENT StorageUnavailable: said TERMINAL Nothing: once", "lost a worker")
     pipeline.plan("extract", "users", 'TERMINAL ContractError: "users" has no contract', "never reached")
+    pipeline.plan("load", "carts", "STOP")  # by a person, say: Step Functions takes that for an end like any other
     pipeline.plan("audit", None, "TRANSIENT WarehouseUnavailable: gone", *["TRANSIENT WarehouseUnavailable: still"] * 2)
 
     ended = pipeline.run(
@@ -143,7 +148,7 @@ def test_a_transient_failure_is_tried_again_and_a_terminal_one_is_not(pipeline: 
     assert pipeline.count("extract", "users") == 1
     assert pipeline.count("refine", "users") == 0
     assert pipeline.count("refine", "carts") == 3
-    assert pipeline.count("load", "carts") == 1
+    assert pipeline.count("load", "carts") == 2
     assert pipeline.count("audit") == 3
     assert {call["interval_start"] for call in pipeline.calls()} == {"2020-01-01T00:00:00Z"}
     assert {call["as_of"] for call in pipeline.calls()} == {"2020-02-02T00:00:00Z", None}
@@ -154,4 +159,60 @@ def test_half_an_interval_is_refused_before_any_job_runs(pipeline: Pipeline) -> 
 
     assert (ended["status"], ended["error"]) == ("FAILED", "TERMINAL")
     assert "or neither" in ended["cause"]
+    assert not (pipeline.folder / "calls").exists()
+
+
+def test_a_stack_makes_changes_and_removes_a_state_machine_and_its_schedule(cloud: Any, unique: str) -> None:
+    states, scheduler = cloud.client("stepfunctions"), cloud.client("scheduler")
+    one = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+
+    def resources(*, comment: str, tracing: bool) -> dict[str, Any]:
+        machine = {
+            "StateMachineName": unique,
+            "Definition": {"Comment": comment, **one},
+            "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+            **({"TracingConfiguration": {"Enabled": True}} if tracing else {}),
+        }
+        schedule = {
+            "Name": unique,
+            "Description": comment,
+            "ScheduleExpression": "cron(0 0 * * ? *)",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {"Arn": {"Ref": "Machine"}, "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]}, "Input": "{}"},
+        }
+        return {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}},
+            "Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": machine},
+            "Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": schedule},
+        }
+
+    assert cloud.deploy(unique, resources(comment="first", tracing=True))["StackStatus"] == "CREATE_COMPLETE"
+    arn = scheduler.get_schedule(Name=unique)["Target"]["Arn"]
+    made = states.describe_state_machine(stateMachineArn=arn)
+    assert (made["name"], made["tracingConfiguration"]) == (unique, {"enabled": True})
+
+    assert cloud.deploy(unique, resources(comment="second", tracing=False))["StackStatus"] == "UPDATE_COMPLETE"
+    changed = states.describe_state_machine(stateMachineArn=arn)
+    assert json.loads(changed["definition"])["Comment"] == "second"
+    assert changed["tracingConfiguration"] == {"enabled": False}, "what a template no longer says is as by default"
+    assert scheduler.get_schedule(Name=unique)["Description"] == "second"
+
+    cloud.client("cloudformation").delete_stack(StackName=unique)
+    assert unique not in {machine["name"] for machine in states.list_state_machines()["stateMachines"]}
+    assert unique not in {schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]}
+
+
+def test_a_role_that_step_functions_cannot_assume_starts_no_job(cloud: Any, pipeline: Pipeline, unique: str) -> None:
+    (role,) = (
+        resource["PhysicalResourceId"]
+        for resource in cloud.client("cloudformation").describe_stack_resources(StackName=unique)["StackResources"]
+        if resource["ResourceType"] == "AWS::IAM::Role"
+    )
+    other = json.dumps(TRUST).replace("states.amazonaws.com", "lambda.amazonaws.com")
+    cloud.client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=other)
+
+    ended = pipeline.run(scheduled_time="2020-04-02T00:00:00Z")
+
+    assert ended["status"] == "FAILED"
+    assert "trust policy must allow states.amazonaws.com" in ended["cause"]
     assert not (pipeline.folder / "calls").exists()
