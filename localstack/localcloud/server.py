@@ -105,6 +105,7 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
         store.save()
     log.info("stopping")
     glue.stop_all_runs()
+    athena.stop_all_queries()
     server.shutdown()
     store.save()
     if ready_file:

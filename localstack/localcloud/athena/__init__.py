@@ -22,3 +22,14 @@ def install() -> None:
     from localcloud.athena.backend import use_as_backend
 
     use_as_backend()
+
+
+def stop_all_queries() -> None:
+    """Cancel what runs, and wait for it: a process does not end while DuckDB works."""
+    from localcloud.athena.backend import active_queries
+
+    queries = active_queries()
+    for query in queries:
+        query.stop()
+    for query in queries:
+        query.wait(seconds=5)

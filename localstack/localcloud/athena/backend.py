@@ -5,20 +5,33 @@ Hook: `athena_backends.backend`, the class that moto makes a region's backend fr
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from moto.athena.models import AthenaBackend, athena_backends
 from moto.core.exceptions import JsonRESTError
 
-from localcloud.athena.execution import Execution
-from localcloud.athena.translate import QueryError, Statement, StatementRefused, parse
 from localcloud.clients import client
+
+if TYPE_CHECKING:
+    from localcloud.athena.execution import Execution
+    from localcloud.athena.translate import Statement
 
 
 def use_as_backend() -> None:
     """Make moto use this backend. Call once, before the first request."""
     athena_backends.backend = Backend
+
+
+def active_queries() -> list[Execution]:
+    """The queries of all accounts and regions that have not ended."""
+    return [
+        run
+        for _, _, backend in list(athena_backends.iter_backends())
+        if isinstance(backend, Backend)
+        for run in list(backend.runs.values())
+        if run.active
+    ]
 
 
 def invalid(message: str) -> JsonRESTError:
@@ -41,6 +54,10 @@ class Backend(AthenaBackend):
 
     def start(self, request: dict[str, Any]) -> Execution:
         """Run the query of a StartQueryExecution; raises InvalidRequestException."""
+        # Here and not above: who never asks does not wait for DuckDB.
+        from localcloud.athena.execution import Execution
+        from localcloud.athena.translate import QueryError, StatementRefused, parse
+
         name = request.get("WorkGroup") or "primary"
         group = self.work_groups.get(name)
         if group is None:

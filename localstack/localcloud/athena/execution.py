@@ -82,6 +82,10 @@ class Execution:
             self._enter("CANCELLED", "Query cancelled by user")
         threading.Thread(target=self._interrupt, name=f"stop-{self.id[:8]}", daemon=True).start()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended, but no longer than `seconds`."""
+        self._ended.wait(seconds)
+
     def _interrupt(self) -> None:
         # Between two statements nobody hears it: until it has ended.
         while not self._ended.wait(0.05):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from moto.athena.exceptions import MetadataException
 from moto.athena.responses import AthenaResponse
 from moto.core.responses import ActionResult
 
 from localcloud.athena.backend import Backend, invalid
+from localcloud.clients import client
 
 LARGEST_PAGE = 1000
 
@@ -83,3 +85,25 @@ class Responses(AthenaResponse):
             },
         }
         return ActionResult({"QueryRuntimeStatistics": statistics})
+
+    def get_database(self) -> ActionResult:  # type: ignore[override]
+        name = self._request["DatabaseName"]
+        for database in self._databases():
+            if database["Name"] == name.lower():
+                return ActionResult({"Database": database})
+        raise MetadataException(f"Database {name} not found")
+
+    def list_databases(self) -> ActionResult:  # type: ignore[override]
+        return ActionResult({"DatabaseList": self._databases()})
+
+    def _databases(self) -> list[dict[str, Any]]:
+        """Those of the Glue Catalog, which Athena's own catalog is."""
+        if (name := self._request["CatalogName"]) != "AwsDataCatalog":
+            raise MetadataException(f"Catalog {name} not found")
+        pages = client("glue", self.region).get_paginator("get_databases").paginate()
+        shown = ("Name", "Description", "Parameters")
+        return [
+            {member: database[member] for member in shown if member in database}
+            for page in pages
+            for database in page["DatabaseList"]
+        ]

@@ -4,7 +4,7 @@
 - `execution`  one attempt: script, modules, role, subprocess, time limit
 - `modules`    wheels and archives from S3, and packages that the environment must have
 - `logs`       the lines of a run, as they come, in CloudWatch Logs
-- `rulesets`   Data Quality rulesets, and `data_quality`, `data_quality_rules` their evaluation
+- `rulesets`   Data Quality rulesets; `data_quality`, its `_runs` and `_rules` evaluate them
 - `backend`, `responses`, `urls`  the hook into moto, with the operations that it lacks
 - `shim/`      the `awsglue` package as a job finds it
 """

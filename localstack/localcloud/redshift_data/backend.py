@@ -6,15 +6,16 @@ Hook: `redshiftdata_backends.backend`, the class that moto makes a region's back
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from moto.core.exceptions import JsonRESTError
 from moto.redshiftdata.models import RedshiftDataAPIServiceBackend, redshiftdata_backends
 
 from localcloud.clients import client
-from localcloud.redshift_data.execution import Execution, Step
-from localcloud.redshift_data.translate import parameter_names
+
+if TYPE_CHECKING:
+    from localcloud.redshift_data.execution import Execution, Step
 
 # https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html
 LONGEST_STATEMENT_BYTES = 100_000
@@ -48,6 +49,9 @@ class Backend(RedshiftDataAPIServiceBackend):
 
     def start(self, request: dict[str, Any]) -> Execution:
         """Run what an ExecuteStatement or BatchExecuteStatement asks for; raises ValidationException."""
+        # Here and not above: who never asks does not wait for what it needs.
+        from localcloud.redshift_data.execution import Execution
+
         sqls = request["Sqls"] if "Sqls" in request else [request["Sql"]]
         self._check(request, sqls)
         execution = Execution(
@@ -72,6 +76,8 @@ class Backend(RedshiftDataAPIServiceBackend):
         raise JsonRESTError("ResourceNotFoundException", "Query does not have result. Please check query status.")
 
     def _check(self, request: dict[str, Any], sqls: list[str]) -> None:
+        from localcloud.redshift_data.translate import parameter_names
+
         if not (request.get("WorkgroupName") or request.get("ClusterIdentifier")):
             raise invalid("Redshift endpoint doesn't exist: give WorkgroupName or ClusterIdentifier")
         for name in _NOT_DONE:

@@ -313,10 +313,19 @@ def test_results_are_paged_and_the_header_is_the_first_row_of_the_first_page(lak
 
 
 def test_a_query_can_be_stopped(lake):
-    execution = lake.start("SELECT count(*) FROM products a, products b, UNNEST(sequence(1, 100000000)) AS t (n), "
-                           "UNNEST(sequence(1, 100000)) AS u (m) WHERE n * m % 7 = 3")  # fmt: skip
+    numbers = "UNNEST(sequence(1, 10000))"
+    execution = lake.start(
+        f"SELECT count(*) FROM {numbers} a (a), {numbers} b (b), {numbers} c (c) WHERE a * b % c = 3"
+    )
     lake.athena.stop_query_execution(QueryExecutionId=execution)
     assert lake.ended(execution).state == "CANCELLED"
+    deadline = time.monotonic() + 30
+    while True:  # a time is only told once it has ended
+        found = lake.athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+        if found["Statistics"]["TotalExecutionTimeInMillis"]:
+            break
+        assert time.monotonic() < deadline, "it is said to be cancelled, and goes on"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -343,3 +352,12 @@ def test_a_query_needs_a_place_for_its_result_and_a_workgroup(lake):
         lake.start("SELECT 1", ResultConfiguration={"OutputLocation": "s3://no-such-bucket/x/"})
     with pytest.raises(ClientError, match="WorkGroup nowhere is not found"):
         lake.start("SELECT 1", WorkGroup="nowhere")
+
+
+def test_databases_are_those_of_the_catalog(lake):
+    catalog = {"CatalogName": "AwsDataCatalog"}
+    names = [database["Name"] for database in lake.athena.list_databases(**catalog)["DatabaseList"]]
+    assert lake.database in names
+    assert lake.athena.get_database(DatabaseName=lake.database, **catalog)["Database"]["Name"] == lake.database
+    with pytest.raises(ClientError, match="Database nothing not found"):
+        lake.athena.get_database(DatabaseName="nothing", **catalog)
