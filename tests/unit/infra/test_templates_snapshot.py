@@ -2,7 +2,7 @@
 
 `snapshots/prod/` has prod's templates in full, one file a stack. `snapshots/{environment}.yaml` has what the other
 environments differ in, path by path: together that is every template, and a reader sees what an environment is.
-What changes without a meaning (hashes of uploaded files, the library's version) is left out.
+What changes without a meaning (hashes of uploaded files, the library's version, the account) is left out.
 
 `make snapshots` writes them again.
 """
@@ -77,8 +77,9 @@ def plain(value: Any, environment: str) -> Any:
             return [plain(inner, environment) for inner in value]
         case str():
             value = re.sub(r"\b[0-9a-f]{64}\b", "<hash>", value)
+            value = re.sub(r"(?<!\d)(0{12}|1{12})(?!\d)", "<account>", value)
             value = value.replace(f"ingot-{__version__}-", "ingot-<version>-")
-            return re.sub(rf"\b(ingot[-/_]){environment}\b", r"\1<environment>", value)
+            return re.sub(rf"(?i)\b(ingot[-/_ ]){environment}(?![a-z0-9])", r"\1<environment>", value)
         case _:
             return value
 
