@@ -57,7 +57,7 @@ def load_warehouse(endpoint: Endpoint, *, lake: str | None = None) -> Warehouse:
     Raises:
         ConfigurationError: there is none for it.
     """
-    if endpoint.engine in ("postgres", "postgresql"):
+    if endpoint.engine in ("postgres", "postgresql", "aurora-postgresql"):
         from ingot.warehouse.postgres import PostgresWarehouse
 
         return PostgresWarehouse(endpoint)
