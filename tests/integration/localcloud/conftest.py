@@ -111,15 +111,15 @@ def serving(state: Path, **variables: str) -> Iterator[Cloud]:
     with (state.parent / f"{state.name}.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not ready.exists():
             assert process.poll() is None, (state.parent / f"{state.name}.log").read_text()
-            assert time.monotonic() < deadline, "the local cloud is not ready after 60 s"
+            assert time.monotonic() < deadline, "the local cloud is not ready after three minutes"
             time.sleep(0.05)
         yield Cloud(json.loads(ready.read_text())["endpoint"], process, state)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,334 @@
+"""Ingot deployed to a local cloud that checks rights, and each right of a job's role taken away in turn."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from localcloud.clients import ROOT_CREDENTIALS
+
+from ingot.naming import Names
+
+ROOT = Path(__file__).resolve().parents[3]
+ACCOUNT, REGION, SOURCE = "000000000000", "us-east-1", "fakestore"
+NAMES = Names(environment="local", account=ACCOUNT, region=REGION)
+BOOTSTRAP_VERSION = "30"
+ENDED = {"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT"}
+REFUSED = re.compile(r"AccessDenied|refused: 403")
+LEANED_ON = (
+    "AWS::KMS::",
+    "AWS::S3::",
+    "AWS::SecretsManager::Secret",
+    "AWS::IAM::",
+    "AWS::Logs::LogGroup",
+    "AWS::Lambda::",
+    "Custom::CDKBucketDeployment",
+    "AWS::Glue::Job",
+)
+"""The types of resources that are deployed."""
+LOST = "its log is lost"
+LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+JANUARY = {"interval_start": "2020-01-01T00:00:00Z", "interval_end": "2020-02-01T00:00:00Z"}
+FEBRUARY = {"interval_start": "2020-02-01T00:00:00Z", "interval_end": "2020-03-01T00:00:00Z"}
+AS_OF = {"as_of": "2020-03-01T06:00:00Z"}
+
+
+@dataclass(frozen=True)
+class Right:
+    """One action on one resource, or on one prefix of it: a statement that says nothing else."""
+
+    action: str
+    resource: str
+    prefix: str = ""
+    statement: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.action, self.resource, self.prefix)))
+
+
+def rights_of(documents: Iterable[Mapping[str, Any]]) -> list[Right]:
+    """All rights that policies give, each by itself; rights to log come last, as a run goes on without them."""
+    rights = []
+    for statement in (s for document in documents for s in document["Statement"]):
+        assert statement["Effect"] == "Allow"
+        condition = statement.get("Condition") or {}
+        prefixes = _as_list(condition["StringLike"]["s3:prefix"]) if condition else [""]
+        assert condition in ({}, {"StringLike": {"s3:prefix": condition.get("StringLike", {}).get("s3:prefix")}})
+        for action in _as_list(statement["Action"]):
+            for resource in _as_list(statement["Resource"]):
+                for prefix in prefixes:
+                    single = {"Effect": "Allow", "Action": action, "Resource": resource}
+                    if prefix:
+                        single["Condition"] = {"StringLike": {"s3:prefix": prefix}}
+                    rights.append(Right(action, resource, prefix, json.dumps(single)))
+    return sorted(rights, key=lambda right: right.action in LOG_ACTIONS)
+
+
+class Cloud:
+    """A deployment, seen by the account's root, and by whoever has a role."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._session = boto3.session.Session(region_name=REGION, **ROOT_CREDENTIALS)
+        self.root = cache(self._client)
+
+    def _client(self, service: str) -> Any:
+        return self._session.client(service, endpoint_url=self.endpoint, config=_CONFIG)
+
+    @cache  # noqa: B019 - there is one, for as long as the tests of this file run
+    def role(self, step: str) -> str:
+        """The name of a job's role, as deployed."""
+        job = self.root("glue").get_job(JobName=NAMES.job(SOURCE, step))["Job"]
+        return str(job["Role"]).rpartition("/")[2]
+
+    @cache  # noqa: B019
+    def as_job(self, step: str, service: str) -> Any:
+        """A client with the rights of a job."""
+        arn = self.root("iam").get_role(RoleName=self.role(step))["Role"]["Arn"]
+        keys = self.root("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        return self._session.client(
+            service,
+            endpoint_url=self.endpoint,
+            config=_CONFIG,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+
+    def policies(self, step: str) -> dict[str, dict[str, Any]]:
+        """The policies of a job's role, by name; it has no others."""
+        iam, role = self.root("iam"), self.role(step)
+        assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+        names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
+
+    @contextmanager
+    def without(self, right: Right, step: str) -> Iterator[None]:
+        """A job's role with all of its rights but one."""
+        iam, role = self.root("iam"), self.role(step)
+        before = self.policies(step)
+        ((name, document),) = before.items()
+        rest = [json.loads(other.statement) for other in rights_of([document]) if other != right]
+        reduced = json.dumps({"Version": "2012-10-17", "Statement": rest})
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=reduced)
+        try:
+            yield
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+    def run(self, step: str, **arguments: str) -> dict[str, Any]:
+        """A run of a job, once it has ended."""
+        glue, job = self.root("glue"), NAMES.job(SOURCE, step)
+        given = {f"--{name}": value for name, value in arguments.items()}
+        run_id = glue.start_job_run(JobName=job, Arguments=given)["JobRunId"]
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
+            run: dict[str, Any] = glue.get_job_run(JobName=job, RunId=run_id)["JobRun"]
+            if run["JobRunState"] in ENDED:
+                return run
+            time.sleep(0.05)
+        raise AssertionError(f"a run of {job} is still {run['JobRunState']} after three minutes")
+
+    def logged(self, run: Mapping[str, Any]) -> set[str]:
+        """The log groups that hold something of a run."""
+        logs, groups = self.root("logs"), (f"{run['LogGroupName']}/{kind}" for kind in ("output", "error"))
+        return {
+            group
+            for group in groups
+            if logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=run["Id"])["logStreams"]
+        }
+
+
+_CONFIG = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+
+
+class Objects:
+    """What is in some buckets, to go back to."""
+
+    def __init__(self, cloud: Cloud, *buckets: str) -> None:
+        self._s3 = cloud.root("s3")
+        self._there = {bucket: dict(self._list(bucket)) for bucket in buckets}
+        self._content = {
+            (bucket, key): self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            for bucket, tags in self._there.items()
+            for key in tags
+        }
+
+    def _list(self, bucket: str) -> Iterator[tuple[str, str]]:
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            yield from ((item["Key"], item["ETag"]) for item in page.get("Contents", ()))
+
+    def put_back(self) -> None:
+        for bucket, before in self._there.items():
+            now = dict(self._list(bucket))
+            for key in now.keys() - before.keys():
+                self._s3.delete_object(Bucket=bucket, Key=key)
+            for key in before:
+                if now.get(key) != before[key]:
+                    self._s3.put_object(Bucket=bucket, Key=key, Body=self._content[bucket, key])
+
+
+def deploy(cloud: Cloud, folder: Path, variables: Mapping[str, str]) -> None:
+    """Deploy the jobs of the laptop's environment and all that they lean on, with a source that asks for a token."""
+    checkout = _checkout(folder / "checkout")
+    assembly = _synthesise(checkout, folder, variables)
+    cloud.root("s3").create_bucket(Bucket=f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}")
+    cloud.root("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value=BOOTSTRAP_VERSION, Type="String")
+    formation = cloud.root("cloudformation")
+    for name in _needed_by("ingot-local-jobs", assembly):
+        _publish(cloud, assembly, name)
+        template = json.loads((assembly / f"{name}.template.json").read_text(encoding="utf-8"))
+        formation.create_stack(StackName=name, TemplateBody=json.dumps(_without_the_rest(template)))
+        status = formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+        events = formation.describe_stack_events(StackName=name)["StackEvents"]
+        assert status == "CREATE_COMPLETE", [
+            e.get("ResourceStatusReason") for e in events if "FAILED" in e["ResourceStatus"]
+        ]
+
+
+def _without_the_rest(template: dict[str, Any]) -> dict[str, Any]:
+    """A template without what no job leans on, such as tables, grants and alarms: their tests are elsewhere."""
+    resources = {name: r for name, r in template["Resources"].items() if r["Type"].startswith(LEANED_ON)}
+    for resource in resources.values():
+        if "DependsOn" in resource:
+            resource["DependsOn"] = [name for name in _as_list(resource["DependsOn"]) if name in resources]
+    gone = template["Resources"].keys() - resources.keys()
+    outputs = {
+        name: output for name, output in template.get("Outputs", {}).items() if not gone.intersection(_names_in(output))
+    }
+    return {**template, "Resources": resources, "Outputs": outputs}
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from (name for each in value.values() for name in _names_in(each))
+        case list():
+            yield from (name for each in value for name in _names_in(each))
+
+
+def _needed_by(stack: str, assembly: Path) -> list[str]:
+    """The stacks to deploy for one of them, in that order."""
+    artifacts = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
+    stacks = {name for name, artifact in artifacts.items() if artifact["type"] == "aws:cloudformation:stack"}
+    ordered: list[str] = []
+
+    def add(name: str) -> None:
+        for other in sorted(stacks.intersection(artifacts[name].get("dependencies", ()))):
+            add(other)
+        if name not in ordered:
+            ordered.append(name)
+
+    add(stack)
+    return ordered
+
+
+def _checkout(folder: Path) -> Path:
+    """This checkout, but for the source: it asks for credentials, and keys of a snapshot may all be gone."""
+    folder.mkdir()
+    for name in ("ingot", "glue_jobs", "dags", "dbt", "requirements", "pyproject.toml", "README.md"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "sources", folder / "sources")
+    with (folder / "sources" / SOURCE / "source.yaml").open("a", encoding="utf-8") as file:
+        file.write("auth:\n  type: bearer\n")
+    return folder
+
+
+def _synthesise(checkout: Path, folder: Path, variables: Mapping[str, str]) -> Path:
+    # Imported here: it takes seconds, and the first of them silences jsii's notice about Node.
+    import infra  # noqa: F401
+    import aws_cdk as cdk  # isort: skip
+
+    from infra.app import add_stacks
+
+    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    app = cdk.App(
+        outdir=str(folder / "assembly"), analytics_reporting=False, context={**context, "environment": "local"},
+        builtin_cloud_formation_validation=False,
+    )  # fmt: skip
+    add_stacks(app, root=checkout, build=folder / "build", variables=variables)
+    app.synth()
+    return folder / "assembly"
+
+
+def _publish(cloud: Cloud, assembly: Path, stack: str) -> None:
+    """Upload the assets of a stack, as the CDK's command would."""
+    manifest = json.loads((assembly / f"{stack}.assets.json").read_text(encoding="utf-8"))
+    for asset in manifest["files"].values():
+        path = assembly / asset["source"]["path"]
+        body = _zipped(path) if asset["source"]["packaging"] == "zip" else path.read_bytes()
+        for place in asset["destinations"].values():
+            cloud.root("s3").put_object(Bucket=place["bucketName"], Key=place["objectKey"], Body=body)
+
+
+def _zipped(folder: Path) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder))
+    return buffer.getvalue()
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@dataclass(frozen=True)
+class Missed:
+    """What became of a job without one of its rights: the error it ended with, or `LOST`; empty if nothing did."""
+
+    right: Right
+    outcome: str
+
+
+class Pipeline:
+    """The way of one batch through all jobs, each proven to need its rights just before its turn."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.missed: dict[str, list[Missed]] = {}
+        self.runs: list[dict[str, Any]] = []
+
+    def run(self, step: str, **arguments: str) -> dict[str, Any]:
+        """Run a job, which must succeed."""
+        run = self.cloud.run(step, **arguments)
+        assert run["JobRunState"] == "SUCCEEDED", (step, run.get("ErrorMessage"))
+        self.runs.append(run)
+        return run
+
+    def prove(self, step: str, **arguments: str) -> None:
+        """Run a job once without each of its rights, and then with all of them."""
+        before = Objects(self.cloud, NAMES.bronze_bucket, NAMES.lake_bucket)
+        self.missed[step] = []
+        for right in rights_of(self.cloud.policies(step).values()):
+            with self.cloud.without(right, step):
+                run = self.cloud.run(step, **arguments)
+            self.missed[step].append(Missed(right, self._outcome(run, right)))
+            before.put_back()
+        self.run(step, **arguments)
+
+    def _outcome(self, run: Mapping[str, Any], right: Right) -> str:
+        if run["JobRunState"] == "SUCCEEDED":
+            lost = not any(right.resource.startswith(f"{_log_arn(group)}:") for group in self.cloud.logged(run))
+            return LOST if right.action in LOG_ACTIONS and lost else ""
+        return str(run["ErrorMessage"])
+
+
+def _log_arn(group: str) -> str:
+    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"

@@ -1,0 +1,345 @@
+"""Each job may do what it needs, and nothing else: shown on the deployed roles, with IAM's checks on.
+
+The stacks of the laptop's environment are deployed to a local cloud that checks; recorded Fakestore data then goes
+through all jobs, each as its own role. Before a job's turn, each single right of its role (an action on one resource,
+or on one prefix of one) is taken away once, and the job must fail for it: a right that nobody misses is idle.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from localcloud.permissions import permitted
+from recorded_source.recordings import FAKESTORE
+
+from infra.access import ACCESS
+from ingot.naming import JOBS
+from tests.integration.localcloud.least_privilege import (
+    AS_OF,
+    FEBRUARY,
+    JANUARY,
+    LOG_ACTIONS,
+    LOST,
+    NAMES,
+    REFUSED,
+    SOURCE,
+    Cloud,
+    Pipeline,
+    deploy,
+)
+from tests.integration.localcloud.warm_python import warm_python
+
+if TYPE_CHECKING:
+    from laptop.services import Laptop
+
+PRODUCTS = {"source": SOURCE, "stream": "products"}
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[Any]:
+    from recorded_source.source import RecordedSource
+
+    with RecordedSource() as source:
+        yield source
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """With a short path: a socket's has at most 107 characters."""
+    path = Path(tempfile.mkdtemp(prefix="ingot-test-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def checked(server: Callable[..., Any], laptop: Laptop, recorded: Any, folder: Path) -> Iterator[Cloud]:
+    """Ingot on a local cloud that checks rights from its first request on."""
+    laptop.postgres.start()
+    warehouse = {
+        "INGOT_WAREHOUSE_HOST": laptop.postgres.host,
+        "INGOT_WAREHOUSE_PORT": str(laptop.postgres.port),
+    }
+    with (
+        warm_python(folder) as python,
+        server(
+            folder / "state",
+            INITIAL_NO_AUTH_ACTION_COUNT="0",
+            LOCALCLOUD_GLUE_PYTHON=str(python),
+            INGOT_SOURCE_URL_FAKESTORE=recorded.url,
+        ) as running,
+    ):
+        cloud = Cloud(running.endpoint)
+        deploy(cloud, folder, warehouse)
+        with _database(laptop, cloud):
+            put = cloud.root("secretsmanager").put_secret_value
+            put(SecretId=NAMES.source_secret(SOURCE), SecretString=json.dumps({"token": secrets.token_hex(8)}))
+            yield cloud
+
+
+@contextmanager
+def _database(laptop: Laptop, cloud: Cloud) -> Iterator[None]:
+    """An empty warehouse, which the deployed secret leads to."""
+    from psycopg import sql
+
+    vault, name = cloud.root("secretsmanager"), f"test_{uuid.uuid4().hex[:12]}"
+    secret = json.loads(vault.get_secret_value(SecretId=NAMES.warehouse_secret)["SecretString"])
+    with laptop.postgres.connect("postgres") as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    laptop.postgres.ensure_role(name, secret["password"], owner_of=name)
+    where = {"host": laptop.postgres.host, "port": laptop.postgres.port}
+    told = json.dumps({**secret, **where, "username": name, "dbname": name})
+    vault.put_secret_value(SecretId=NAMES.warehouse_secret, SecretString=told)
+    yield
+    with laptop.postgres.connect("postgres") as admin:
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def pipeline(checked: Cloud, recorded: Any) -> Pipeline:
+    """All jobs have run as their own roles, on data that makes them use all they may."""
+    pipeline, s3 = Pipeline(checked), checked.root("s3")
+    for stream in ("products", "users", "carts"):
+        for step in ("extract", "refine", "load"):
+            arguments = {"source": SOURCE, "stream": stream, **JANUARY, **AS_OF}
+            pipeline.run(step, **arguments)
+    pipeline.run("audit", **JANUARY)
+
+    # A product is gone, one is new, one has a new title, and two are refused.
+    products = {each["id"]: each for each in json.loads((FAKESTORE / "products.json").read_text(encoding="utf-8"))}
+    del products[20]
+    products[21] = {**products[1], "id": 21}
+    products[5]["title"], products[3]["price"], products[4]["title"] = "News", -1, 4
+    recorded.misbehave("/products", body=list(products.values()))
+    for step in ("extract", "refine", "load"):
+        pipeline.prove(step, **PRODUCTS, **FEBRUARY, **AS_OF)
+    pipeline.prove("audit", **FEBRUARY)
+
+    # The contract now takes one of the two that were refused.
+    contract = f"sources/{SOURCE}/products.odcs.yaml"
+    text = s3.get_object(Bucket=NAMES.artifacts_bucket, Key=contract)["Body"].read().decode()
+    assert "minimum: 0\n" in text
+    s3.put_object(Bucket=NAMES.artifacts_bucket, Key=contract, Body=text.replace("minimum: 0\n", "minimum: -1\n"))
+    (rejects,) = s3.list_objects_v2(Bucket=NAMES.bronze_bucket, Prefix="quarantine/")["Contents"]
+    pipeline.prove("replay", quarantine_key=rejects["Key"], action="replay")
+    resolves = {"resolves": rejects["Key"].rpartition("-")[2].partition(".")[0]}
+    for step in ("refine", "load"):
+        pipeline.run(step, **PRODUCTS, **FEBRUARY, **AS_OF, **resolves)
+
+    parquet = s3.list_objects_v2(Bucket=NAMES.lake_bucket, Prefix=f"bronze/{SOURCE}/products/")["Contents"]
+    s3.delete_object(Bucket=NAMES.lake_bucket, Key=parquet[-1]["Key"])
+    pipeline.prove("rebuild")
+    return pipeline
+
+
+@pytest.mark.slow
+def test_the_whole_pipeline_runs_with_each_job_as_its_own_role(pipeline: Pipeline) -> None:
+    jobs = {run["JobName"] for run in pipeline.runs}
+
+    assert jobs == {NAMES.job(SOURCE, step) for step in JOBS}
+    assert len({pipeline.cloud.role(step) for step in JOBS}) == len(JOBS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", JOBS)
+def test_a_job_fails_without_any_one_of_its_rights(pipeline: Pipeline, step: str) -> None:
+    missed = pipeline.missed[step]
+    to_log = [each for each in missed if each.right.action in LOG_ACTIONS]
+
+    assert missed
+    assert {str(each.right) for each in missed if not each.outcome} == set(), "idle"
+    # A run whose role may not log goes on: what is lost is the log.
+    assert {each.outcome for each in to_log} == {LOST}
+    others = [f"{each.right}: {each.outcome}" for each in missed if each not in to_log]
+    assert [line for line in others if not REFUSED.search(line)] == [], "failed, but not for the right"
+
+
+KINDS = {
+    "bronze": ("data", "deletes", "quarantine", "manifests", "sequence", "known", "attempts"),
+    "lake": ("bronze",),
+}
+"""Purpose of a bucket → what its keys begin with."""
+
+
+@pytest.fixture(scope="module")
+def stocked(checked: Cloud) -> Cloud:
+    """With an object everywhere where somebody could reach for one: what is refused is not merely missing."""
+    s3 = checked.root("s3")
+    for purpose, kinds in KINDS.items():
+        for kind in kinds:
+            for source in (SOURCE, "fakestore2", "other"):
+                s3.put_object(Bucket=BUCKETS[purpose], Key=f"{kind}/{source}/x/y", Body=b"there")
+    s3.put_object(Bucket=BUCKETS["artifacts"], Key="other/x", Body=b"there")
+    checked.root("secretsmanager").create_secret(Name="ingot/local/source/other", SecretString="{}")
+    return checked
+
+
+BUCKETS = {"bronze": NAMES.bronze_bucket, "lake": NAMES.lake_bucket, "artifacts": NAMES.artifacts_bucket}
+
+
+def is_refused(call: Callable[[], Any]) -> bool:
+    """Whether IAM said no; any other error passes through."""
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "403"):
+            return True
+        raise
+    return False
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_a_job_reaches_the_prefixes_of_its_access_and_no_others(stocked: Cloud, step: str) -> None:
+    s3, access = stocked.as_job(step, "s3"), ACCESS[step].of_source(SOURCE)
+    reached: dict[str, set[str]] = {"read": set(), "list": set(), "write": set()}
+    for purpose, kinds in KINDS.items():
+        bucket = BUCKETS[purpose]
+        for path in (f"{kind}/{source}/" for kind in kinds for source in (SOURCE, "fakestore2", "other")):
+            calls = {
+                "read": partial(s3.get_object, Bucket=bucket, Key=f"{path}x/y"),
+                "list": partial(s3.list_objects_v2, Bucket=bucket, Prefix=path),
+                "write": partial(s3.put_object, Bucket=bucket, Key=f"{path}x/z", Body=b"from a test"),
+            }
+            for kind, call in calls.items():
+                if not is_refused(call):
+                    reached[kind].add(f"{purpose}/{path}")
+
+    assert reached == {"read": set(access.read), "list": set(access.list), "write": set(access.write)}
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_what_no_job_may_do_is_refused(stocked: Cloud, step: str) -> None:
+    bronze, lake, artifacts = BUCKETS.values()
+    s3, glue, vault = (stocked.as_job(step, name) for name in ("s3", "glue", "secretsmanager"))
+    iam, sts, kms, logs = (stocked.as_job(step, name) for name in ("iam", "sts", "kms", "logs"))
+    other = next(each for each in JOBS if each != step)
+    role, others = (stocked.root("iam").get_role(RoleName=stocked.role(s))["Role"] for s in (step, other))
+    (key,) = (k["TargetKeyId"] for k in stocked.root("kms").list_aliases()["Aliases"] if "ingot" in k["AliasName"])
+    own = f"attempts/{SOURCE}/x/y"
+    forbidden = {
+        "lists a whole bucket": partial(s3.list_objects_v2, Bucket=bronze),
+        "lists all prefixes": partial(s3.list_objects_v2, Bucket=bronze, Delimiter="/"),
+        "lists all sources": partial(s3.list_objects_v2, Bucket=bronze, Prefix="attempts/"),
+        "lists one whose name begins the same": partial(
+            s3.list_objects_v2, Bucket=bronze, Prefix=f"attempts/{SOURCE}2/"
+        ),
+        "lists by the older call": partial(s3.list_objects, Bucket=bronze),
+        "lists versions": partial(s3.list_object_versions, Bucket=bronze, Prefix=f"attempts/{SOURCE}/"),
+        "lists the artifacts": partial(s3.list_objects_v2, Bucket=artifacts, Prefix="sources/"),
+        "lists the buckets": s3.list_buckets,
+        "reads another job's script": partial(s3.get_object, Bucket=artifacts, Key=f"jobs/{other}.py"),
+        "reads other artifacts": partial(s3.get_object, Bucket=artifacts, Key="other/x"),
+        "changes its own script": partial(s3.put_object, Bucket=artifacts, Key=f"jobs/{step}.py", Body=b"print()"),
+        "changes a contract": partial(s3.put_object, Bucket=artifacts, Key=f"sources/{SOURCE}/x", Body=b""),
+        "deletes an object": partial(s3.delete_object, Bucket=bronze, Key=own),
+        "deletes a version": partial(s3.delete_object, Bucket=bronze, Key=own, VersionId="null"),
+        "deletes a bucket": partial(s3.delete_bucket, Bucket=lake),
+        "makes a bucket": partial(s3.create_bucket, Bucket="mine"),
+        "opens a bucket": partial(s3.put_bucket_policy, Bucket=bronze, Policy="{}"),
+        "copies from another source": partial(
+            s3.copy_object, Bucket=bronze, Key=own, CopySource={"Bucket": bronze, "Key": "data/other/x/y"}
+        ),
+        "reads another source's secret": partial(vault.get_secret_value, SecretId="ingot/local/source/other"),
+        "changes the warehouse's secret": partial(
+            vault.put_secret_value, SecretId=NAMES.warehouse_secret, SecretString="{}"
+        ),
+        "starts itself": partial(glue.start_job_run, JobName=NAMES.job(SOURCE, step)),
+        "starts another job": partial(glue.start_job_run, JobName=NAMES.job(SOURCE, other)),
+        "changes a job": partial(
+            glue.update_job,
+            JobName=NAMES.job(SOURCE, other),
+            JobUpdate={"Role": role["Arn"], "Command": {"Name": "glueetl", "ScriptLocation": "s3://b/k"}},
+        ),
+        "takes another job's role": partial(sts.assume_role, RoleArn=others["Arn"], RoleSessionName="another"),
+        "gives itself rights": partial(
+            iam.put_role_policy, RoleName=role["RoleName"], PolicyName="Step", PolicyDocument="{}"
+        ),
+        "deletes the key": partial(kms.schedule_key_deletion, KeyId=key),
+        "writes another log": partial(logs.create_log_stream, logGroupName="/aws/other", logStreamName="x"),
+    }
+
+    assert [what for what, call in forbidden.items() if not is_refused(call)] == []
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_a_secret_is_read_by_the_jobs_that_use_it(stocked: Cloud, step: str) -> None:
+    vault = stocked.as_job(step, "secretsmanager")
+    read = {
+        name
+        for name in (NAMES.warehouse_secret, NAMES.source_secret(SOURCE))
+        if not is_refused(partial(vault.get_secret_value, SecretId=name))
+    }
+
+    assert read == {
+        *([NAMES.warehouse_secret] if ACCESS[step].warehouse else []),
+        *([NAMES.source_secret(SOURCE)] if ACCESS[step].source else []),
+    }
+
+
+def test_load_is_refused_what_was_quarantined(stocked: Cloud) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        stocked.as_job("load", "s3").get_object(Bucket=BUCKETS["bronze"], Key=f"quarantine/{SOURCE}/x/y")
+
+
+def test_keys_that_nobody_gave_out_are_refused(checked: Cloud) -> None:
+    stranger = boto3.session.Session(aws_access_key_id="AKIAUNKNOWN", aws_secret_access_key="x")
+    s3 = stranger.client("s3", endpoint_url=checked.endpoint, region_name="us-east-1")
+
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        s3.list_objects_v2(Bucket=BUCKETS["bronze"])
+
+
+ALLOW = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/a/*"}
+CONTEXT = {"aws:securetransport": "true", "s3:prefix": "a/b"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "decision"),
+    [
+        ([ALLOW], True),
+        ([{**ALLOW, "Action": ["S3:GETOBJECT"]}], True),
+        ([{**ALLOW, "Action": "s3:PutObject"}], False),
+        ([{**ALLOW, "Resource": "arn:aws:s3:::b/a/?"}], True),
+        ([{**ALLOW, "Resource": "arn:aws:s3:::b/a"}], False),
+        ([{**ALLOW, "Resource": "arn:aws:s3:::b/[a]/*"}], False),  # no pattern of a shell
+        ([{"Effect": "Allow", "NotAction": "s3:PutObject", "Resource": "*"}], True),
+        ([{"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"}], False),
+        ([{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::b/*"}], False),
+        ([ALLOW, {**ALLOW, "Effect": "Deny"}], False),
+        ([], False),
+        *(
+            ([{**ALLOW, "Condition": condition}], decision)
+            for condition, decision in (
+                ({"StringLike": {"s3:prefix": ["x", "a/*"]}}, True),
+                ({"StringLike": {"S3:Prefix": "a/*"}}, True),
+                ({"StringLike": {"s3:prefix": "b*"}}, False),
+                ({"StringEquals": {"s3:prefix": "a/*"}}, False),
+                ({"StringNotLike": {"s3:prefix": "b*"}}, True),
+                ({"StringNotEquals": {"s3:prefix": "a/b"}}, False),
+                ({"StringLike": {"s3:delimiter": "*"}}, False),  # a key that the request does not have
+                ({"StringLikeIfExists": {"s3:delimiter": "/"}}, True),
+                ({"StringNotLike": {"s3:delimiter": "/"}}, True),
+                ({"Null": {"s3:delimiter": "true"}}, True),
+                ({"Null": {"s3:prefix": "true"}}, False),
+                ({"Bool": {"aws:SecureTransport": "true"}, "StringLike": {"s3:prefix": "b*"}}, False),
+                ({"DateLessThan": {"aws:CurrentTime": "2999-01-01T00:00:00Z"}}, False),  # not evaluated: not met
+            )
+        ),
+        ([ALLOW, {**ALLOW, "Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}], True),
+        ([ALLOW, {**ALLOW, "Effect": "Deny", "Condition": {"DateLessThan": {"aws:CurrentTime": "x"}}}], False),
+    ],
+)
+def test_the_local_cloud_decides_as_iam_documents_it(statements: list[dict[str, Any]], decision: bool) -> None:
+    assert permitted(statements, "s3:GetObject", "arn:aws:s3:::b/a/b", CONTEXT) is decision
