@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from localcloud.stepfunctions import evaluate
 
 from infra.bundle import bundle_facts
 from infra.constructs.state_machine_definition import definition
@@ -118,6 +119,23 @@ def test_only_what_is_transient_is_retried() -> None:
     found = retriers(written["States"])
     assert len(found) == 4
     assert {tuple(retry["ErrorEquals"]) for retry in found} == {("TRANSIENT",)}
+
+
+@pytest.mark.parametrize(
+    ("failures", "transformed"), [("[]", True), ("[{'step': 'audit'}]", True), ("[{'stream': 'carts'}]", False)]
+)
+def test_dbt_runs_once_every_stream_is_loaded_as_airflows_does(failures: str, transformed: bool) -> None:
+    task = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Arguments": {}}
+    states = definition(
+        names=LOCAL, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=5, dbt=task
+    )["States"]
+
+    assert states["audit"]["Next"] == states["audit"]["Catch"][0]["Next"] == "all loaded?"
+    (loaded,) = states["all loaded?"]["Choices"]
+    condition = loaded["Condition"].removeprefix("{%").removesuffix("%}")
+    assert evaluate(f"($failures := {failures}; {condition})") is transformed
+    assert (loaded["Next"], states["all loaded?"]["Default"]) == ("dbt", "all well?")
+    assert states["dbt"]["Next"] == states["dbt"]["Catch"][0]["Next"] == "all well?"
 
 
 def test_its_role_starts_its_own_jobs_and_no_others(local: Any) -> None:
