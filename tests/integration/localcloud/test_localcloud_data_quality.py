@@ -123,24 +123,18 @@ def test_a_right_table_passes_every_rule_of_its_contract(quality, contract):
     assert result["RulesetEvaluationRunId"] == run["RunId"]
 
 
-def test_each_wrong_value_fails_its_rule_and_no_other(quality, contract):
+def test_wrong_values_fail_their_rules_and_no_others(quality, contract):
     text = ruleset(contract)
     for wrong in (
-        {"price": "-0.01"},
-        {"title": None},
-        {"title": ""},
-        {"category": "c" * 65},
-        {"rating_rate": "5.1"},
-        {"image": "i" * 1025},
-        {"_line": 1},
-        {"id": 0},
-        {"_record_hash": "0"},
+        [{"price": "-0.01"}, {"title": None}],
+        [{"title": ""}, {"category": "c" * 65}, {"_line": 1}],
+        [{"rating_rate": "5.1"}, {"image": "i" * 1025}, {"id": 0}, {"_record_hash": "0"}],
     ):
-        table = _table(contract, {}, wrong)
+        table = _table(contract, {}, *wrong)
         quality.put(table)
         # Another reading of the same language, by another hand: the tests' own.
         broken = dqdl.failing(text, duckdb.from_arrow(table))
-        assert broken
+        assert len(broken) >= len(wrong)
         found = quality.failing(text)
         assert {tuple(dqdl.parse(f"Rules = [ {rule} ]")[0]) for rule in found} == {tuple(b) for b in broken}, wrong
 
