@@ -1,11 +1,13 @@
 """Runs dbt commands in one process, since starting dbt costs more than running it. For the interpreter dbt is in.
 
-Reads one JSON list of arguments a line and answers each with one JSON list of what failed or warned.
+Reads one JSON list of arguments a line and answers each with one JSON list of what failed or warned. What `compile
+--inline` makes, which dbt only prints, is put beside the other artifacts, as `inline.sql`.
 """
 
 import json
 import os
 import sys
+from pathlib import Path
 
 from dbt.cli.main import dbtRunner
 
@@ -19,11 +21,15 @@ def main() -> None:
     manifest = None
     for line in sys.stdin:
         runner = dbtRunner(manifest=manifest)
-        outcome = runner.invoke(json.loads(line))
+        arguments = json.loads(line)
+        outcome = runner.invoke(arguments)
         problems = [str(outcome.exception)] if outcome.exception else []
         for result in getattr(outcome.result, "results", []):
             if result.status not in FINE:
                 problems.append(f"{result.status} {result.node.name}: {result.message}")
+            elif "--inline" in arguments:
+                target = Path(arguments[arguments.index("--target-path") + 1])
+                (target / "inline.sql").write_text(result.node.compiled_code, encoding="utf-8")
         manifest = runner.manifest or manifest
         print(json.dumps(problems), file=answers, flush=True)
 
