@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.constructs.network import PrivateNetwork
-from infra.nag import wildcard_resource
+from infra.nag import acknowledge, wildcard_resource
 from ingot.naming import Names
 
 _TAG = "aws-glue-service-resource"
@@ -39,7 +39,7 @@ class GlueConnection(Construct):
         self.name = f"ingot-{names.environment}-network"
         self._network = network
         subnet = network.subnets[0]  # a connection has one
-        glue.CfnConnection(
+        connection = glue.CfnConnection(
             self,
             "Connection",
             catalog_id=cdk.Aws.ACCOUNT_ID,
@@ -54,6 +54,7 @@ class GlueConnection(Construct):
                 ),
             ),
         )
+        acknowledge(connection, {"CloudFormation-Validate::W3010": "The zone is that of the subnet that it names."})
 
     def statements(self) -> Iterable[iam.PolicyStatement]:
         """What the role of a job with this connection needs: Glue makes a network interface a worker as that role."""
