@@ -138,8 +138,9 @@ def pipeline(checked: Cloud, recorded: Any) -> Pipeline:
     for step in ("refine", "load"):
         pipeline.run(step, **PRODUCTS, **FEBRUARY, **AS_OF, **resolves)
 
-    parquet = s3.list_objects_v2(Bucket=NAMES.lake_bucket, Prefix=f"bronze/{SOURCE}/products/")["Contents"]
-    s3.delete_object(Bucket=NAMES.lake_bucket, Key=parquet[-1]["Key"])
+    # Some Parquet is lost, which is then refined anew.
+    for parquet in s3.list_objects_v2(Bucket=NAMES.lake_bucket, Prefix=f"bronze/{SOURCE}/products/")["Contents"]:
+        s3.delete_object(Bucket=NAMES.lake_bucket, Key=parquet["Key"])
     pipeline.prove("rebuild")
     return pipeline
 
