@@ -11,9 +11,15 @@ isolation, the size of a VARCHAR in bytes outside of COPY, data types' exact lim
 
 from __future__ import annotations
 
+import os
+
 
 def install() -> None:
-    """Hook into moto. Call once."""
+    """Hook into moto. Call once, in the main thread."""
+    # libarrow 25 crashed once, when a request's thread, which had ended since, was the first to load it.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    import pyarrow.parquet  # noqa: F401
+
     from localcloud.redshift_data.backend import use_as_backend
 
     use_as_backend()

@@ -87,7 +87,7 @@ def run_copy(connection: psycopg.Connection[Any], copy: Copy, region: str) -> in
     rows = 0
     for content in _objects(copy, region):
         try:
-            table = pq.read_table(io.BytesIO(content))
+            table = pq.read_table(io.BytesIO(content), use_threads=False)
         except pa.ArrowInvalid as error:
             raise CopyError(f"ERROR: Spectrum Scan Error: s3://{copy.bucket}/{copy.prefix} is no Parquet") from error
         _check(copy, table, targets)
