@@ -47,9 +47,8 @@ def deployed(cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simple
     lake = LakeStack(app, deployment, SOURCES)
     CatalogStack(app, deployment, SOURCES, key=lake.key, access_logs=lake.access_logs)
     app.synth()
-    cloud.client("ssm").put_parameter(
-        Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String", Overwrite=True
-    )
+    bootstrapped = "/cdk-bootstrap/hnb659fds/version"
+    cloud.client("ssm").put_parameter(Name=bootstrapped, Value="30", Type="String", Overwrite=True)
     cloudformation = cloud.client("cloudformation")
     for stack in ("ingot-governed-lake", "ingot-governed-catalog"):
         template = (out / f"{stack}.template.json").read_text(encoding="utf-8")
@@ -59,6 +58,7 @@ def deployed(cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simple
     for stack in ("ingot-governed-catalog", "ingot-governed-lake"):
         cloudformation.delete_stack(StackName=stack)
         assert cloud.stack(stack) is None, cloud.reasons(stack)
+    cloud.client("ssm").delete_parameter(Name=bootstrapped)
 
 
 def _tags(pairs: list[dict]) -> dict[str, str]:

@@ -11,11 +11,6 @@ from botocore.exceptions import ClientError
 @pytest.mark.parametrize(
     ("service", "operation", "arguments"),
     [
-        (
-            "stepfunctions",
-            "start_execution",
-            {"stateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:m"},
-        ),
         ("glue", "start_crawler", {"Name": "crawler"}),
         ("lambda", "invoke", {"FunctionName": "function"}),
     ],
