@@ -20,6 +20,7 @@ VARIABLES = {
     "INGOT_WAREHOUSE_PASSWORD": ("dbt", "its password; from the warehouse's secret, never from a file"),
     "INGOT_WAREHOUSE_DBNAME": ("dbt", "its database; else `ingot`"),
     "INGOT_PYTHON": ("`make setup`", "the Python 3.12 that the environments are made with; else one that is found"),
+    "INGOT_DAGS": ("`docker-compose.yml`", "the folder that its deploying service writes the DAGs' bundle to"),
     "DBT_EXECUTABLE": (
         "`transform` in Airflow, `ingot transform`",
         "the dbt of the second environment; MWAA's `startup.sh` exports it",

@@ -28,8 +28,10 @@ LACKING = {
 TOOLS = {"hypothesis", "sortedcontainers"}
 """Of the tests; the image has pytest itself."""
 
-# Of what is only for people at a terminal (the extra `cli`), and of a tool with an environment of its own.
+# Of what is only for people at a terminal (the extra `cli`), of a tool with an environment of its own, and one by moto.
 ELSEWHERE = (
+    "test_cost.py",
+    "test_warehouse_secret.py",
     "test_contract_compiled.py",
     "test_contract_evolve.py",
     "test_schedule.py",
