@@ -15,7 +15,8 @@ from typing import Any, Self
 from tests.faults.history import Report, happen
 from tests.faults.world import world
 
-WORKERS = 2
+WORKERS = 3
+"""One more than the cores of a small machine: half of a history is waiting, for Postgres to start or a deadline."""
 LONGEST_HISTORY_SECONDS = 900
 
 
