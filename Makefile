@@ -23,7 +23,7 @@ demo: setup manifest ## Fakestore API → Bronze → Parquet → Postgres → si
 	@$(PYTHON) -m laptop demo $(if $(SOURCE),--source $(SOURCE))
 
 test: setup manifest .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made .venv-checkov/.made ## run every test (ARGS="-k name" for some)
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests)
 
 fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
 	@FUZZ_MINUTES=$(or $(MINUTES),1) $(PYTHON) -m pytest -q -s tests/unit/ingot/test_fuzz_gate.py
