@@ -1,11 +1,12 @@
 """Glue job: bring the warehouse's audit tables up to date with one source's batches, failed ones included."""
 
 import sys
+from datetime import UTC, datetime
 
 from awsglue.utils import getResolvedOptions
 
 from ingot.batch import parse_time
-from ingot.job import report, verdicts
+from ingot.job import emit, report, verdicts
 from ingot.steps import audit
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse, read_endpoint
@@ -20,3 +21,6 @@ with verdicts():
         over=(parse_time(args["interval_start"]), parse_time(args["interval_end"])),
     )
     report("audit", source=args["source"], attempts=audited.attempts, batches=audited.batches)
+    now = datetime.now(UTC)
+    for stream, end in audited.newest.items():
+        emit("audit", {"freshness_seconds": (now - end).total_seconds()}, source=args["source"], stream=stream)

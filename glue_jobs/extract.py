@@ -4,9 +4,8 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
-from ingot.attempt import attempt
 from ingot.batch import parse_time
-from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, verdicts
+from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, running, verdicts
 from ingot.sources import load_source
 from ingot.steps import extract
 from ingot.storage import ObjectStore
@@ -16,15 +15,16 @@ args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "sources
 with verdicts():
     batch = batch_from(args)
     bronze = ObjectStore(args["bronze_bucket"])
-    with attempt(bronze, batch, "extract") as record:
+    with running(bronze, batch, "extract") as run:
         manifest = extract(
             batch,
             source=load_source(f"{args['sources_uri']}/{batch.source}"),
             bronze=bronze,
             as_of=parse_time(args["as_of"]),
-            record=record,
+            record=run.record,
             secret=args.get("source_secret"),
         )
+        run.published(manifest)
     report(
         "extract",
         batch=manifest.batch_id,

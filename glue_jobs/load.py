@@ -4,8 +4,7 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
-from ingot.attempt import attempt
-from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, verdicts
+from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, running, verdicts
 from ingot.sources import load_source
 from ingot.steps import load
 from ingot.storage import ObjectStore
@@ -19,7 +18,7 @@ args = getResolvedOptions(
 with verdicts():
     batch = batch_from(args)
     bronze = ObjectStore(args["bronze_bucket"])
-    with attempt(bronze, batch, "load") as record:
+    with running(bronze, batch, "load") as run:
         source = load_source(f"{args['sources_uri']}/{batch.source}")
         loaded = load(
             batch,
@@ -27,6 +26,6 @@ with verdicts():
             bronze=bronze,
             lake=ObjectStore(args["lake_bucket"]),
             warehouse=load_warehouse(read_endpoint(args["warehouse_secret"]), lake=args["lake_bucket"]),
-            record=record,
+            record=run.record,
         )
     report("load", batch=batch.id, rows=loaded.rows, already=loaded.already)

@@ -4,8 +4,7 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
-from ingot.attempt import attempt
-from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, verdicts
+from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, running, verdicts
 from ingot.sources import load_source
 from ingot.steps import refine
 from ingot.storage import ObjectStore
@@ -17,13 +16,13 @@ args = getResolvedOptions(
 with verdicts():
     batch = batch_from(args)
     bronze = ObjectStore(args["bronze_bucket"])
-    with attempt(bronze, batch, "refine") as record:
+    with running(bronze, batch, "refine") as run:
         source = load_source(f"{args['sources_uri']}/{batch.source}")
         key = refine(
             batch,
             contract=source.stream(batch.stream).contract,
             bronze=bronze,
             lake=ObjectStore(args["lake_bucket"]),
-            record=record,
+            record=run.record,
         )
     report("refine", batch=batch.id, parquet=key)

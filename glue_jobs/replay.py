@@ -4,8 +4,7 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
-from ingot.attempt import attempt
-from ingot.job import given, report, verdicts
+from ingot.job import given, report, running, verdicts
 from ingot.quarantine import resolving_batch
 from ingot.sources import load_source
 from ingot.steps import resolve
@@ -18,17 +17,19 @@ args = getResolvedOptions(
 with verdicts():
     batch = resolving_batch(args["quarantine_key"])
     bronze = ObjectStore(args["bronze_bucket"])
-    with attempt(bronze, batch, "replay") as record:
+    with running(bronze, batch, "replay") as run:
         source = load_source(f"{args['sources_uri']}/{batch.source}")
         resolved = resolve(
             args["quarantine_key"],
             action=args["action"],
             contract=source.stream(batch.stream).contract,
             bronze=bronze,
-            record=record,
+            record=run.record,
             rule=args.get("rule"),
             reason=args.get("reason"),
         )
+        if resolved.manifest is not None:
+            run.published(resolved.manifest)
     report(
         "replay",
         batch=batch.id,

@@ -1,15 +1,21 @@
-"""What every Glue script shares: arguments to a batch, a result to a line of metrics, an error to a verdict."""
+"""What every Glue script shares: arguments to a batch, a result to lines of metrics, an error to a verdict."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import msgspec
 
+from ingot.attempt import Attempt, attempt
 from ingot.batch import Batch, parse_time
 from ingot.errors import IngotError
+from ingot.manifest import Manifest
+from ingot.metrics import emf_line, load_catalogue
+from ingot.storage import ObjectStore
 
 BATCH_ARGUMENTS = ["source", "stream", "interval_start", "interval_end", "as_of"]
 """The arguments that name a batch; the orchestrator gives them."""
@@ -38,6 +44,105 @@ def given(*names: str) -> list[str]:
 def report(step: str, **metrics: object) -> None:
     """Print one line of JSON: what the step did."""
     print(msgspec.json.encode({"step": step, **metrics}).decode(), flush=True)
+
+
+@dataclass
+class Running:
+    """A run of a step at a batch.
+
+    Attributes:
+        record: the attempt.
+        values: metric → value, emitted when the run ends.
+    """
+
+    record: Attempt
+    values: dict[str, float] = field(default_factory=dict)
+
+    def published(self, manifest: Manifest) -> None:
+        """Count what a batch holds, if it was this run that made it: a second run of a committed batch adds nothing."""
+        if manifest.started_at != self.record.started_at:
+            return
+        self.values |= {"rows_accepted": manifest.accepted, "rows_rejected": manifest.rejected}
+        if manifest.resolves is None:
+            refused = manifest.rejected + manifest.rejected_again
+            self.values |= {
+                "reject_rate": _rate(refused, manifest.accepted + manifest.unchanged + refused),
+                "bytes_accepted": manifest.bytes,
+                "drift_fields": len(manifest.drift),
+            }
+
+
+@contextmanager
+def running(bronze: ObjectStore, batch: Batch, step: str) -> Iterator[Running]:
+    """An attempt at a step (see :mod:`ingot.attempt`) that emits its metrics when it ends, well or not.
+
+    Args:
+        bronze: where the record of the attempt goes.
+        batch: what it is at.
+        step: the job's; the catalogue says what it emits.
+    """
+    run: Running | None = None
+    failed = True
+    try:
+        with attempt(bronze, batch, step) as record:
+            run = Running(record)
+            yield run
+        failed = False
+    finally:
+        if run is not None:
+            _emit_end(run, step, failed=failed)
+
+
+def _emit_end(run: Running, step: str, *, failed: bool) -> None:
+    record, values = run.record, run.values
+    if failed and step == "extract" and record.rejected is not None:
+        # Nothing was published, but what was refused is in the quarantine, and the rate may be why it failed.
+        accepted, rejected = record.accepted or 0, record.rejected
+        values = {"rows_rejected": rejected, "reject_rate": _rate(rejected, accepted + rejected)}
+    values = {**values, "step_seconds": record.seconds, "attempts_failed": int(failed)}
+    about = {"batch": record.batch_id, "attempt": record.number, "state": record.state, "error": record.error}
+    emit(step, values, source=record.source, stream=record.stream, about=about)
+
+
+def emit(
+    step: str, values: Mapping[str, float], *, source: str, stream: str, about: Mapping[str, object] | None = None
+) -> None:
+    """Print metrics as a line of the embedded metric format, if this job was told in which namespace.
+
+    Args:
+        step: who emits them.
+        values: metric → value.
+        source, stream: what they are of.
+        about: what else the line says.
+
+    Raises:
+        ConfigurationError: the catalogue has no such metric.
+    """
+    line = emf_line(
+        load_catalogue(),
+        values,
+        {"source": source, "stream": stream, "step": step},
+        namespace=_argument("metrics_namespace"),
+        at=datetime.now(UTC),
+        step=step,
+        **(about or {}),
+    )
+    if _argument("metrics_namespace"):
+        print(line, flush=True)
+
+
+def _argument(name: str) -> str:
+    """An argument that any job may have been given, or an empty text."""
+    for place, word in enumerate(sys.argv[1:], start=1):
+        key, equals, value = word.partition("=")
+        if key == f"--{name}":
+            return value if equals else "".join(sys.argv[place + 1 : place + 2])
+    return ""
+
+
+def _rate(part: int, whole: int) -> float:
+    """In percent."""
+    return round(100 * part / whole, 4) if whole else 0.0
 
 
 @contextmanager

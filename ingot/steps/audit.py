@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ingot.attempt import Attempt
-from ingot.batch import attempts_prefix
+from ingot.batch import attempts_prefix, parse_batch
 from ingot.bronze import read_reject_object
 from ingot.manifest import find_manifest
 from ingot.storage import ObjectStore
@@ -21,10 +21,16 @@ from ingot.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Audited:
-    """How many new attempts there were, and how many batches they were at."""
+    """What was found.
+
+    Attributes:
+        attempts, batches: how many new attempts there were, and how many batches they were at.
+        newest: stream → when the newest of its committed intervals ends.
+    """
 
     attempts: int
     batches: int
+    newest: dict[str, datetime]
 
 
 def audit(
@@ -50,4 +56,15 @@ def audit(
     }
     rejects: dict[str, list[dict[str, Any]]] = {key: read_reject_object(bronze, key) for key in sorted(keys)}
     warehouse.record(attempts, manifests, rejects)
-    return Audited(len(attempts), len(batches))
+    return Audited(len(attempts), len(batches), _newest(bronze, source))
+
+
+def _newest(bronze: ObjectStore, source: str) -> dict[str, datetime]:
+    # From the keys alone, at the cost of a listing: a stream that had no new attempt grows old too.
+    ends: dict[str, datetime] = {}
+    for key in bronze.keys(f"manifests/{source}/"):
+        _, _, stream, name = key.split("/")
+        batch = parse_batch(source, stream, name.removesuffix(".json"))
+        if not batch.resolves:
+            ends[stream] = max(batch.interval_end, ends.get(stream, batch.interval_end))
+    return ends
