@@ -8,8 +8,10 @@ MODULES = (
     "athena",
     "awslambda",
     "cdk",
+    "cloudwatch",
     "ec2",
     "ecr",
+    "events",
     "glue",
     "glueconnection",
     "iam",
@@ -19,6 +21,7 @@ MODULES = (
     "s3",
     "scheduler",
     "secretsmanager",
+    "sns",
     "ssm",
     "stepfunctions",
 )

@@ -56,3 +56,61 @@ class LogGroup(ResourceType):
     @staticmethod
     def _described(context: Context, name: str) -> Resource:
         return Resource(name, {"Arn": context.arn("logs", f"log-group:{name}:*")})
+
+
+@register
+class MetricFilter(ResourceType):
+    name = "AWS::Logs::MetricFilter"
+    replaced_by = frozenset({"FilterName", "LogGroupName"})
+
+    def create(self, context: Context, properties: Properties) -> Resource:
+        name = properties.take("FilterName") or context.name(longest=512)
+        self._put(context, name, properties)
+        return Resource(name)
+
+    def update(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> Resource:
+        properties.take("FilterName")
+        self._put(context, physical_id, properties)
+        return Resource(physical_id)
+
+    def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
+        context.call("logs", "DeleteMetricFilter", filterName=physical_id, logGroupName=properties.get("LogGroupName"))
+
+    @staticmethod
+    def _put(context: Context, name: str, properties: Properties) -> None:
+        transformations = [
+            {
+                "metricName": each["MetricName"],
+                "metricNamespace": each["MetricNamespace"],
+                "metricValue": each["MetricValue"],
+                **({"unit": each["Unit"]} if "Unit" in each else {}),
+                **({"defaultValue": each["DefaultValue"]} if "DefaultValue" in each else {}),
+                **({"dimensions": {d["Key"]: d["Value"] for d in each["Dimensions"]}} if "Dimensions" in each else {}),
+            }
+            for each in properties.require("MetricTransformations")
+        ]
+        context.call(
+            "logs",
+            "PutMetricFilter",
+            filterName=name,
+            logGroupName=properties.require("LogGroupName"),
+            filterPattern=properties.require("FilterPattern"),
+            metricTransformations=transformations,
+        )
+
+
+@register
+class ResourcePolicy(ResourceType):
+    name = "AWS::Logs::ResourcePolicy"
+    replaced_by = frozenset({"PolicyName"})
+
+    def create(self, context: Context, properties: Properties) -> Resource:
+        name = properties.require("PolicyName")
+        context.call("logs", "PutResourcePolicy", policyName=name, policyDocument=properties.require("PolicyDocument"))
+        return Resource(name)
+
+    def update(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> Resource:
+        return self.create(context, properties)
+
+    def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
+        context.call("logs", "DeleteResourcePolicy", policyName=physical_id)
