@@ -51,6 +51,28 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int = 0
 
 
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """One object of the landing prefix that a batch took.
+
+    Attributes:
+        key: in the Bronze bucket.
+        etag: as S3 gave it, without quotes.
+        sha256: of its bytes as they lay there.
+        modified: when S3 says that it was put.
+        bytes: its size as it lay there.
+        records: how many there were in it: its lines, but for empty ones.
+        accepted: how many of them became lines of the batch: the objects' lines follow each other.
+    """
+
+    key: str
+    etag: str
+    sha256: str
+    modified: datetime
+    bytes: int
+    records: int
+    accepted: int
+
+
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """A difference between what the source sends and what the contract says.
 
@@ -102,7 +124,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All there is to know of a committed batch. Times are UTC, sizes bytes, durations seconds.
 
     Attributes:
-        mode: the stream's: ``interval``, ``cursor`` or ``snapshot``.
+        mode: the stream's: ``interval``, ``cursor``, ``snapshot`` or ``landed``.
         as_of: the time that the batch stands for: its records' ``_ingested_at``.
         accepted: records in ``parts``.
         rejected: records in ``rejects``.
@@ -111,12 +133,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         deleted: keys in ``deletes``: known, and not in this snapshot.
         reject_rules: how many violations there were of each rule.
         redacted: the names of the fields that were cut out.
-        watermark: how far the stream has been read with this batch; None for snapshots.
+        watermark: how far the stream has been read with this batch; None for snapshots. Of a stream that lands when
+            the newest object was put that was taken.
         number: the batch's place in a stream that continues, from 1; None in one that does not.
         previous: the batch that it continues.
-        known: what is known of the source after this batch.
+        known: what is known of the source after this batch; of a stream that lands the objects that were taken.
         key: what the stream's keys were made of then: ``id:integer``.
         resolves: where its records are from, if they were refused before.
+        landed: the objects that it took, in the order in which it did.
     """
 
     batch_id: str
@@ -151,6 +175,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     known: Part | None = None
     key: tuple[str, ...] = ()
     resolves: Resolution | None = None
+    landed: tuple[Landed, ...] = ()
 
     @property
     def batch(self) -> Batch:

@@ -48,6 +48,11 @@ class Names:
         return self._bucket("dags")
 
     @property
+    def airflow(self) -> str:
+        """The environment of MWAA."""
+        return f"ingot-{self.environment}"
+
+    @property
     def athena_bucket(self) -> str:
         """Results of Athena's queries, until they expire."""
         return self._bucket("athena")
@@ -75,9 +80,23 @@ class Names:
             raise ValueError(f"no such step: {step!r}; there are {', '.join(JOBS)}")
         return f"ingot-{self.environment}-{source}-{step}"
 
+    def event_stream(self, source: str, stream: str) -> str:
+        """The Kinesis stream that events of one stream are sent to, and the Firehose stream that delivers them."""
+        return f"ingot-{self.environment}-{source}-{stream}"
+
     def state_machine(self, source: str) -> str:
         """The state machine that runs the steps of one source, and the schedule that starts it."""
         return f"ingot-{self.environment}-{source}"
+
+
+def landing_prefix(source: str, stream: str) -> str:
+    """In the Bronze bucket: below it lands what a stream in mode ``landed`` takes."""
+    return f"landing/{source}/{stream}/"
+
+
+def failed_prefix(source: str, stream: str) -> str:
+    """In the Bronze bucket: what Firehose could not partition, each record in an envelope of its own."""
+    return f"{landing_prefix(source, stream)}failed/"
 
 
 def table_name(source: str, stream: str) -> str:

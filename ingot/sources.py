@@ -6,6 +6,7 @@ A source is read from a folder or, by the jobs, from the artifacts bucket: the s
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from string import Formatter
@@ -21,7 +22,7 @@ from ingot.documents import read_bytes, read_document
 from ingot.errors import ConfigurationError, StorageUnavailable
 from ingot.request import Auth, Pagination, RequestPolicy, address_faults, faults
 
-Mode = Literal["interval", "cursor", "snapshot"]
+Mode = Literal["interval", "cursor", "snapshot", "landed"]
 CursorValue = datetime | int
 
 _LOOKBACK = re.compile(r"(\d+)\s*([dhms])")
@@ -44,15 +45,27 @@ class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lookback: str | int
 
 
+class Delivery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stream that events are sent to: Kinesis keeps them, and Firehose puts them below the landing prefix.
+
+    Attributes:
+        partition_by: the field whose day an object's events share, and which is part of its key: a required
+            top-level field of type timestamp or date. An event without one lands below ``day=other``.
+    """
+
+    partition_by: str
+
+
 class _StreamEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    path: str
     mode: Mode
+    path: str = ""
     params: dict[str, str] = {}
     cursor: Cursor | None = None
     max_delete_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     records: str = ""
     pagination: Pagination | None = None
     headers: dict[str, str] = {}
+    delivery: Delivery | None = None
 
 
 class _SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,8 +73,8 @@ class _SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     schedule: str
     start_date: date
-    base_url: str
     streams: dict[str, _StreamEntry]
+    base_url: str = ""
     request: RequestPolicy = RequestPolicy()
     auth: Auth | None = None
 
@@ -74,7 +87,8 @@ class Stream(msgspec.Struct, frozen=True):
         name: its own.
         path: what is asked of the API, appended to the source's base URL.
         mode: ``interval``: a batch is what falls in its interval; ``cursor``: what changed since the watermark;
-            ``snapshot``: all there is, of which only what is new or changed is written.
+            ``snapshot``: all there is, of which only what is new or changed is written; ``landed``: no API is asked,
+            a batch is the objects below ``landing/{source}/{stream}/`` that no batch before it took.
         params: query parameters; ``{interval_start}``, ``{interval_end}`` and, for a cursor, ``{cursor}`` take
             the batch's values (str.format).
         contract: what its records must be.
@@ -83,6 +97,7 @@ class Stream(msgspec.Struct, frozen=True):
         records: where the records are in an answer, if it is no array of them (``data.items``).
         pagination: how an answer leads to the next one; without it there is one.
         headers: sent with each request; none of them may be a credential.
+        delivery: in ``landed`` mode: how events get below the landing prefix; without it, others put objects there.
     """
 
     source: str
@@ -96,6 +111,7 @@ class Stream(msgspec.Struct, frozen=True):
     records: str = ""
     pagination: Pagination | None = None
     headers: dict[str, str] = {}
+    delivery: Delivery | None = None
 
     @property
     def continues(self) -> bool:
@@ -146,7 +162,7 @@ class Source(msgspec.Struct, frozen=True):
         title: how people call it.
         schedule: when it is asked: a cron expression in UTC, or one of its names (``@daily``).
         start_date: the first day that is taken.
-        base_url: where its API is; the paths of its streams are appended.
+        base_url: where its API is; the paths of its streams are appended. A source whose streams all land has none.
         request: how long, how often and how fast it is asked.
         streams: what it has, by name.
         auth: how its credentials go onto a request; without it, it asks for none.
@@ -160,6 +176,11 @@ class Source(msgspec.Struct, frozen=True):
     request: RequestPolicy
     streams: dict[str, Stream]
     auth: Auth | None = None
+
+    @property
+    def lands(self) -> bool:
+        """Whether one of its streams takes what lands in the Bronze bucket."""
+        return any(stream.mode == "landed" for stream in self.streams.values())
 
     def stream(self, name: str) -> Stream:
         """One stream by name.
@@ -209,8 +230,13 @@ def load_source(location: str | Path) -> Source:
             records=stream.records,
             pagination=stream.pagination,
             headers=stream.headers,
+            delivery=stream.delivery,
         )
         _check(streams[name], entry.auth, origin)
+    if not entry.base_url and any(stream.mode != "landed" for stream in streams.values()):
+        raise ConfigurationError(
+            f"{origin}: the source has no base_url.", source=entry.name, hint="say where it is, or choose mode landed"
+        )
     for reason, hint in address_faults(entry.base_url, entry.auth):
         raise ConfigurationError(f"{origin}: the source {reason}.", source=entry.name, hint=hint)
     return Source(
@@ -260,6 +286,13 @@ def _check(stream: Stream, auth: Auth | None, origin: str) -> None:
     def wrong(reason: str, hint: str) -> ConfigurationError:
         return ConfigurationError(f"{origin}: stream {stream.name} {reason}.", stream=stream.name, hint=hint)
 
+    if stream.mode == "landed":
+        _check_landed(stream, wrong)
+        return
+    if stream.delivery is not None:
+        raise wrong("has a delivery, and takes nothing that lands", "choose mode landed")
+    if not stream.path:
+        raise wrong("has no path", "say what is asked of the source, or choose mode landed")
     for reason, hint in faults(
         auth=auth,
         pagination=stream.pagination,
@@ -295,6 +328,23 @@ def _check(stream: Stream, auth: Auth | None, origin: str) -> None:
     numeric = field.logical_type == "integer"
     if isinstance(lookback_of(stream.cursor), int) != numeric:
         raise wrong("has a lookback of another kind than its cursor", "a time for times, a number for numbers")
+
+
+def _check_landed(stream: Stream, wrong: Callable[[str, str], ConfigurationError]) -> None:
+    asked = ("path", "params", "cursor", "records", "pagination", "headers")
+    if told := [name for name in asked if getattr(stream, name)]:
+        raise wrong(f"takes what lands and has {', '.join(told)}", "take that away: no API is asked")
+    if stream.delivery is None:
+        return
+    name = stream.delivery.partition_by
+    field = next((p for p in stream.contract.properties if p.name == name), None)
+    if field is None or not field.required or field.logical_type not in ("timestamp", "date"):
+        raise wrong(
+            f"is partitioned by {name!r}, which is no required timestamp or date of its contract",
+            "choose another field, or correct the contract",
+        )
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise wrong(f"is partitioned by {name!r}, which Firehose cannot ask for", "choose a field with a plain name")
 
 
 def _says(moment: CursorValue, form: str) -> bool:

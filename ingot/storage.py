@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,15 @@ from ingot.errors import BatchMissing, ConfigurationError, StorageUnavailable
 
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _OURS = ("AccessDenied", "403", "NoSuchBucket", "InvalidBucketName", "KMS.DisabledException")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as a listing says it is: its key, its ETag without quotes, and when it was put (UTC)."""
+
+    key: str
+    etag: str
+    modified: datetime
 
 
 class ObjectStore:
@@ -59,6 +70,16 @@ class ObjectStore:
             body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             return bytes(body)
 
+    def get_version(self, key: str, etag: str) -> bytes | None:
+        """An object's bytes, or None if it is another one by now, or gone."""
+        with self._errors(key):
+            try:
+                return bytes(self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"].read())
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("PreconditionFailed", "412", *_MISSING):
+                    return None
+                raise
+
     def find(self, key: str) -> bytes | None:
         """An object's bytes, or None if there is no such object.
 
@@ -74,10 +95,14 @@ class ObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix, in order."""
+        return (stored.key for stored in self.stored(prefix))
+
+    def stored(self, prefix: str) -> Iterator[Stored]:
+        """All objects below a prefix, in the order of their keys."""
         with self._errors(prefix):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", ()):
-                    yield item["Key"]
+                    yield Stored(item["Key"], item["ETag"].strip('"'), item["LastModified"])
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:

@@ -129,6 +129,12 @@ def _origin(origin: Origin) -> Iterator[str]:
         yield _text(origin.record, cut=False)
     for refused in origin.replayed_from:
         yield f"refused at first in batch [cyan]{refused.batch_id}[/]: {_text(refused.object, cut=False)}"
+    if (landed := origin.landed) is not None:
+        line = f" line {landed.line}," if landed.line is not None else ""
+        yield (
+            f"from [bold]{_text(landed.object, cut=False)}[/]{line} record {landed.record} of {landed.records}, "
+            f"landed {_text(landed.modified)}, batch begun {_text(origin.extracted_at)}"
+        )
     asked = "not in the answer to" if origin.deleted else "from" if len(origin.requests) == 1 else "from one of"
     for request in origin.requests:
         tries = f", try {request.tries}" if request.tries > 1 else ""

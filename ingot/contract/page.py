@@ -15,7 +15,7 @@ from ingot.contract.model import Contract, Property, decimal_shape, integer_bits
 from ingot.contract.postgres import column_types
 from ingot.gate import Gate
 from ingot.markdown import blocks, table
-from ingot.naming import table_name
+from ingot.naming import landing_prefix, table_name
 from ingot.sources import Source, Stream
 
 _GENERATED = 'Generated from {} by "ingot contract compile"; do not edit.'
@@ -23,6 +23,7 @@ _MODES = {
     "interval": "a batch holds what falls in its interval",
     "cursor": "a batch goes on from where the one before stopped",
     "snapshot": "a batch asks for all there is and keeps what is new, changed or gone",
+    "landed": "a batch takes the objects that no batch before it took",
 }
 _TOMBSTONES = (
     " Where a key is gone from the source, a row says so: it has the key, the lineage columns and nothing else."
@@ -143,7 +144,7 @@ def _facts(source: Source, stream: Stream) -> tuple[tuple[str, str], list[tuple[
     contract = stream.contract
     limit = Decimal(str(contract.max_reject_rate)) * 100
     facts = [
-        ("source", f"{source.title}, `{source.base_url}{stream.path}`"),
+        ("source", f"{source.title}, `{_place(source, stream)}`"),
         ("mode", f"`{stream.mode}`: {_MODES[stream.mode]}"),
         ("key", ", ".join(f"`{name}`" for name in contract.primary_key)),
         ("limit", f"a batch with more than {limit.normalize():f} % of refused records is not published"),
@@ -152,6 +153,10 @@ def _facts(source: Source, stream: Stream) -> tuple[tuple[str, str], list[tuple[
         cut = ", ".join(f"`{name}`" for name in sorted(contract.secrets))
         facts.append(("cut out at the gate", f"{cut}: in no file, table or log, nor in the quarantine"))
     return ("contract", f"`{contract.id}`, version {contract.version}"), facts
+
+
+def _place(source: Source, stream: Stream) -> str:
+    return landing_prefix(source.name, stream.name) if stream.mode == "landed" else f"{source.base_url}{stream.path}"
 
 
 def _columns(source: Source, contract: Contract) -> Iterator[tuple[str, ...]]:

@@ -6,14 +6,16 @@ import hashlib
 import io
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 import zstandard
 
 from ingot.batch import parse_batch
 from ingot.errors import IntegrityError
-from ingot.manifest import Manifest, Part, Request, read_manifest
-from ingot.quarantine import batch_of, read_as_lines
+from ingot.fetch.landed import records_of
+from ingot.manifest import Landed, Manifest, Part, Request, read_manifest
+from ingot.quarantine import batch_of, read_as_lines, read_rejects
 from ingot.storage import ObjectStore
 
 _RESTORE = "restore the object's version before"
@@ -31,6 +33,25 @@ class Asked(msgspec.Struct, frozen=True):
     status: int
     seconds: float
     tries: int
+
+
+class LandedAt(msgspec.Struct, frozen=True):
+    """An object that landed, and the record's place in it.
+
+    Attributes:
+        object: where it landed.
+        record: which of its records it is, from 1.
+        records: how many it has.
+        line: its line, from 1, as ``sed -n`` counts what is decompressed; None if it has none, or if the object is not
+            there any more as it was.
+        modified: when it was put there.
+    """
+
+    object: str
+    record: int
+    records: int
+    line: int | None
+    modified: datetime
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -55,6 +76,7 @@ class Origin(msgspec.Struct, frozen=True):
         requests: the one that brought it. Of a tombstone all of the batch's: none of them brought it. All of them,
             too, if the manifest is of a version that did not record which.
         record: its stored bytes, if they were asked for.
+        landed: the object that brought it, if no request did.
     """
 
     batch_id: str
@@ -69,6 +91,7 @@ class Origin(msgspec.Struct, frozen=True):
     extracted_at: datetime
     requests: list[Asked]
     record: str | None
+    landed: LandedAt | None = None
 
 
 @dataclass
@@ -111,6 +134,7 @@ class Origins:
                 for request in _requests(first, line, position, deleted)
             ],
             record=self._record(part, number, record_hash) if self.records else None,
+            landed=self._landing(first, line, position) if first.landed else None,
         )
 
     def _manifest(self, source: str, stream: str, batch_id: str) -> Manifest:
@@ -142,6 +166,26 @@ class Origins:
             key=holder.rejects.key if holder.rejects else None,
             hint=_RESTORE,
         )
+
+    def _landing(self, manifest: Manifest, line: int, position: int | None) -> LandedAt:
+        """The landed object of a line, or of what stood at a position in all that the batch took."""
+        if position is None:
+            # A refused record knows how many lines the batch had before it.
+            before = (reject.line for reject in read_rejects(self.bronze, manifest))
+            position = line + sum(lines is not None and lines <= line for lines in before)
+        for landed in manifest.landed:
+            if position < landed.records:
+                number = self._landed_line(manifest, landed, position)
+                return LandedAt(self._uri(landed.key), position + 1, landed.records, number, landed.modified)
+            position -= landed.records
+        raise IntegrityError("Its manifest names no object that brought it.", batch=manifest.batch_id, hint=_RESTORE)
+
+    def _landed_line(self, manifest: Manifest, landed: Landed, record: int) -> int | None:
+        body = self.bronze.find(landed.key)
+        if body is None or hashlib.sha256(body).hexdigest() != landed.sha256:
+            return None
+        records = records_of(manifest.source, manifest.stream, landed.key, body)
+        return next(islice(records, record, None), (None, b""))[0]
 
     def _record(self, part: Part, number: int, record_hash: str) -> str:
         """The stored line, held to the hash of its object and to the row's.

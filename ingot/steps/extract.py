@@ -14,6 +14,8 @@ from ingot.bronze import PartWriter, RejectWriter, write_object
 from ingot.drift import observe
 from ingot.errors import DeleteRateExceeded, RejectRateExceeded
 from ingot.fetch import fetch
+from ingot.fetch.landed import LandedPage, Landing
+from ingot.fetch.page import Page
 from ingot.gate import Gate, Refusal, Verdict
 from ingot.known import Known, key_form
 from ingot.manifest import Manifest, Part, Request, commit, find_manifest
@@ -70,13 +72,20 @@ def _extract(
     secret: str | None,
 ) -> Manifest:
     gate = Gate(stream.contract)
-    known = Known(stream, head, bronze) if stream.continues else None
+    landing = Landing(stream, head, bronze) if stream.mode == "landed" else None
+    known = Known(stream, head, bronze) if stream.continues and landing is None else None
     writer = PartWriter(bronze, batch.data_key)
     rejects = RejectWriter(bronze, batch)
     requests: list[Request] = []
     sent = rejected = written = 0
     since = stream.since(known.watermark, source.start_date) if known and stream.cursor else None
-    for page in fetch(source, batch, stream.query(batch.interval_start, batch.interval_end, since), secret=secret):
+    pages: Iterator[Page | LandedPage]
+    if landing is not None:
+        pages = landing.pages()
+    else:
+        query = stream.query(batch.interval_start, batch.interval_end, since)
+        pages = fetch(source, batch, query, secret=secret)
+    for page in pages:
         verdict = gate.check(page.body, page.records)
         lines: list[bytes] = []
         refusals: list[Refusal] = []
@@ -91,17 +100,10 @@ def _extract(
         writer.write(lines)
         written += len(lines)
         rejects.write(refusals)
-        requests.append(
-            Request(
-                url=page.url,
-                status=page.status,
-                seconds=page.seconds,
-                tries=page.tries,
-                bytes=len(page.body),
-                records=len(page.records),
-                accepted=len(lines),
-            )
-        )
+        if isinstance(page, Page):
+            requests.append(_request(page, len(lines)))
+        elif landing is not None:
+            landing.count(page, len(lines))
     parts = writer.close()
     quarantined = rejects.close()
     record.accepted, record.rejected = written, rejects.records
@@ -136,16 +138,29 @@ def _extract(
         code_version=__version__,
         redacted=tuple(sorted(stream.contract.secrets)),
         drift=observe(gate),
-        watermark=known.watermark if known else batch.interval_end,
-        number=(head.number or 0) + 1 if head else 1 if known else None,
+        watermark=known.watermark if known else landing.watermark if landing else batch.interval_end,
+        number=(head.number or 0) + 1 if head else 1 if stream.continues else None,
         key=key_form(stream) if known else (),
         previous=head.batch_id if head else None,
-        known=known.write(bronze, batch) if known else None,
+        known=known.write(bronze, batch) if known else landing.write(batch) if landing else None,
+        landed=landing.objects if landing else (),
         started_at=record.started_at,
         committed_at=now,
         seconds=round((now - record.started_at).total_seconds(), 3),
     )
     return claim(bronze, manifest) if manifest.number else commit(bronze, manifest)
+
+
+def _request(page: Page, accepted: int) -> Request:
+    return Request(
+        url=page.url,
+        status=page.status,
+        seconds=page.seconds,
+        tries=page.tries,
+        bytes=len(page.body),
+        records=len(page.records),
+        accepted=accepted,
+    )
 
 
 def _as_sent(verdict: Verdict, first: int) -> Iterator[bytes | Refusal]:
