@@ -60,8 +60,10 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
     from localcloud import (
         athena,
         cloudformation,
+        events,
         glue,
         lakeformation,
+        metrics,
         objects,
         permissions,
         redshift_data,
@@ -82,6 +84,8 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
     lakeformation.install()
     workgroups.install()
     stepfunctions.install()
+    metrics.install()
+    events.install()
     cloudformation.install()
 
     aws = refusals.Refusing(DomainDispatcherApplication(create_backend_app))

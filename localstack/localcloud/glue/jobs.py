@@ -12,6 +12,7 @@ from moto.core.utils import utcnow
 from moto.glue.exceptions import InvalidInputException, JobRunNotFoundException
 from moto.glue.models import FakeJob
 
+from localcloud.events import glue_run_ended
 from localcloud.glue.execution import Attempt, Execution, Outcome
 from localcloud.glue.logs import RunLog
 
@@ -172,6 +173,15 @@ class JobRun:
         if outcome.state == "FAILED" and self.attempt < int(self.job.max_retries or 0):
             self._retry()
         self._ended.set()
+        backend = self.job.backend
+        glue_run_ended(
+            backend.account_id,
+            backend.region_name,
+            job=self.job.name,
+            run=self.job_run_id,
+            state=outcome.state,
+            message=outcome.message,
+        )
 
     def _retry(self) -> None:
         following = JobRun(
