@@ -1,10 +1,10 @@
-# Everything a person does with this checkout; `make` alone lists it. All is kept below .venv* and .ingot.
+# Everything a person does with this checkout; `make` alone lists it. All is kept below .venv*, .wheels and .ingot.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz faults up down status clean containers setup manifest lint docs snapshots lock
+.PHONY: help demo test fuzz faults up down status clean containers setup manifest modules lint docs snapshots lock
 
 CDK_CLI := 2.1148.1
 PYTHON := .venv/bin/python
@@ -19,10 +19,10 @@ export UV_PYTHON_DOWNLOADS := never
 help: ## list these targets
 	@awk -F ':[^#]*## ' '/^[a-z]+:[^#]*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup manifest ## Fakestore API → Bronze → Parquet → Postgres → silver → gold, on this machine (SOURCE=live: the real API)
+demo: setup manifest modules ## Fakestore API → Bronze → Parquet → Postgres → silver → gold, on this machine (SOURCE=live: the real API)
 	@$(PYTHON) -m laptop demo $(if $(SOURCE),--source $(SOURCE))
 
-test: setup manifest .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made .venv-checkov/.made ## run every test (ARGS="-k name" for some)
+test: setup manifest modules .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made .venv-checkov/.made ## run every test (ARGS="-k name" for some)
 	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests)
 
 fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
@@ -31,7 +31,7 @@ fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
 faults: setup manifest ## histories in which everything goes wrong: HISTORIES=1000, FIRST=1, SEED=7 for one with every step, PLANT=manifest-first, BRIEF=1
 	@$(PYTHON) -m tests.faults $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(if $(BRIEF),--brief)
 
-up: setup manifest ## start the services, deploy the stacks and leave everything running
+up: setup manifest modules ## start the services, deploy the stacks and leave everything running
 	@$(PYTHON) -m laptop up $(if $(SOURCE),--source $(SOURCE))
 
 down: ## stop everything that demo and up started
@@ -51,6 +51,9 @@ containers: ## the same in containers, for those who have Docker: see docker-com
 setup: .venv/.made .venv-dbt/.made .venv-node/.made-$(CDK_CLI) ## make the three environments, if their requirements changed
 
 manifest: dbt/target/manifest.json ## parse the dbt project, if it changed
+
+modules: setup ## fetch the wheels that Glue jobs take, if their lock changed
+	@$(PYTHON) -m infra.job_modules
 
 lint: setup ## check style, types and that what is generated is fresh
 	.venv/bin/ruff check .
@@ -73,10 +76,13 @@ lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
 	$(UV) pip compile $(COMPILE) requirements/datacontract.in -o requirements/datacontract.txt
 	$(UV) pip compile $(COMPILE) requirements/checkov.in -o requirements/checkov.txt
 	$(UV) pip compile $(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
-	$(UV) pip compile $(subst 3.12,3.13,$(COMPILE)) --constraints requirements/glue-6.0.txt pyproject.toml requirements/glue.in -o requirements/glue.txt
+	cp requirements/airflow.txt requirements/glue-modules.txt  # preferred: the versions that jobs have on a laptop
+	$(UV) pip compile $(GLUE) $$(sed -n 's/^\([A-Za-z].*\)==.*/--no-emit-package \1/p' requirements/glue-6.0.txt) pyproject.toml -o requirements/glue-modules.txt
+	$(UV) pip compile $(GLUE) --constraints requirements/glue-modules.txt pyproject.toml requirements/glue.in -o requirements/glue.txt
 
 UV := .venv-uv/bin/uv
 COMPILE := --quiet --python-version 3.12 --generate-hashes --no-annotate --no-header
+GLUE := $(subst 3.12,3.13,$(COMPILE)) --constraints requirements/glue-6.0.txt
 
 # The machine's own uv if it runs (a pyenv shim may not), else one from the package index.
 .venv-uv/.made: localstack/laptop/find-python.sh

@@ -1,8 +1,10 @@
-"""Copying what is deployed, and nothing else, into the folders that become assets."""
+"""Copying what is deployed, and nothing else, into the folders and archives that become assets."""
 
 from __future__ import annotations
 
 import shutil
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from ingot.errors import ConfigurationError
@@ -27,3 +29,15 @@ def required(path: Path, hint: str) -> Path:
     if not path.exists():
         raise ConfigurationError(f"{path} does not exist.", hint=hint)
     return path
+
+
+def write_archive(file: Path, entries: Mapping[str, Path | bytes]) -> None:
+    """Writes a zip of these, name → file or content: the same bytes whenever and wherever it is written.
+
+    Nothing is compressed: what is large is compressed already, and another zlib would give other bytes.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            entry = zipfile.ZipInfo(name)  # of 1980, as a zip's time begins
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())

@@ -1,15 +1,15 @@
-"""What Glue jobs run: their scripts, and the library as a wheel."""
+"""What Glue jobs run: their scripts, and the library with what it needs."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.files import empty_folder, required
+from infra.files import empty_folder, required, write_archive
+from infra.job_modules import build_modules, locked_wheels
 from ingot.errors import ConfigurationError
 from ingot.naming import JOBS
 
@@ -20,15 +20,16 @@ _SOURCE_DATE_EPOCH = "1580515200"
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """The folder that goes to the artifacts bucket as it is, and the keys of what is in it.
+    """What goes to the artifacts bucket, and the keys of what is in it.
 
     Attributes:
-        folder: holds ``jobs/`` and ``wheels/``.
-        wheel: the library's key; the name is the wheel's own, as pip reads the version from it.
+        archive: of ``jobs/`` and ``wheels/``. A zip of ours, which is the same bytes each time and is not compressed
+            again: the wheels are.
+        modules: the key of the archive that Glue's pip installs from.
     """
 
-    folder: Path
-    wheel: str
+    archive: Path
+    modules: str
 
     def script(self, step: str) -> str:
         """The key of one step's script."""
@@ -36,22 +37,23 @@ class Code:
 
 
 def build_code(destination: Path, root: Path) -> Code:
-    """Builds the wheel and puts the scripts beside it.
+    """Builds the library, puts it with what it needs into one archive, and the scripts beside it.
 
     Args:
         destination: the folder to make; what was there is removed.
         root: the checkout.
 
     Raises:
-        ConfigurationError: a job has no script, or the wheel cannot be built.
+        ConfigurationError: a job has no script, the wheel cannot be built, or what it needs cannot be fetched.
     """
-    jobs = empty_folder(destination) / "jobs"
-    jobs.mkdir()
-    for step in JOBS:
-        script = required(root / "glue_jobs" / f"{step}.py", hint="every job has a script")
-        shutil.copyfile(script, jobs / script.name)
-    wheel = build_wheel(destination / "wheels", root)
-    return Code(folder=destination, wheel=f"wheels/{wheel.name}")
+    empty_folder(destination)
+    scripts = {
+        f"jobs/{step}.py": required(root / "glue_jobs" / f"{step}.py", hint="every job has a script") for step in JOBS
+    }
+    modules = build_modules(destination, build_wheel(destination / "wheel", root), locked_wheels(root))
+    code = Code(archive=destination / "code.zip", modules=f"wheels/{modules.name}")
+    write_archive(code.archive, {**scripts, code.modules: modules})
+    return code
 
 
 def build_wheel(destination: Path, root: Path) -> Path:

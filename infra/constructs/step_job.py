@@ -121,7 +121,8 @@ class StepJob(Construct):
                 "--job-language": "python",
                 "--job-bookmark-option": "job-bookmark-disable",
                 "--custom-logGroup-prefix": platform.log_prefix,
-                "--additional-python-modules": artifacts.s3_url_for_object(platform.code.wheel),
+                "--additional-python-modules": artifacts.s3_url_for_object(platform.code.modules),
+                "--python-modules-installer-option": "--no-index",  # the archive is all that pip may take from
                 "--sources_uri": artifacts.s3_url_for_object("sources"),
                 "--source": source,
                 **self._step_arguments(source, access),
@@ -147,7 +148,7 @@ class StepJob(Construct):
 
     def _statements(self, step: str, access: Access) -> Iterable[iam.PolicyStatement]:
         platform, artifacts = self._platform, self._platform.buckets["artifacts"]
-        code = [platform.code.script(step), platform.code.wheel]
+        code = [platform.code.script(step), platform.code.modules]
         if access.contracts:
             code.append("sources/*")
         yield iam.PolicyStatement(

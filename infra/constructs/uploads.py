@@ -36,7 +36,7 @@ class Upload(Construct):
     Args:
         scope, id: as for every construct.
         deployment: what it is made from.
-        folder: the files.
+        folder: the files; or a zip of them.
         bucket: where they go.
         prefix: below which keys.
             @default None: at the top.

@@ -57,7 +57,7 @@ class JobsStack(IngotStack):
         }
         code = build_code(deployment.build / "code", deployment.root)
         uploads = [
-            Upload(self, "Code", deployment, folder=code.folder, bucket=buckets["artifacts"], mirror=False),
+            Upload(self, "Code", deployment, folder=code.archive, bucket=buckets["artifacts"], mirror=False),
             Upload(
                 self,
                 "Sources",

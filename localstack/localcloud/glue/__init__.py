@@ -2,7 +2,7 @@
 
 - `jobs`       jobs and their runs, with the states that Glue gives them
 - `execution`  one attempt: script, modules, role, subprocess, time limit
-- `modules`    wheels and archives from S3, and packages that the environment must have
+- `modules`    wheels and archives from S3, and packages that the environment must have (`installed` says which)
 - `logs`       the lines of a run, as they come, in CloudWatch Logs
 - `rulesets`   Data Quality rulesets; `data_quality`, its `_runs` and `_rules` evaluate them
 - `backend`, `responses`, `urls`  the hook into moto, with the operations that it lacks

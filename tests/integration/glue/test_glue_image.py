@@ -1,7 +1,8 @@
 """The library on the package versions of Glue's own image, in an environment of its own (requirements/glue.txt).
 
 Of the image's packages the environment holds those that the library's dependencies lead to. pip touches no other when a
-job starts and ``--additional-python-modules`` is installed.
+job starts and ``--additional-python-modules`` is installed. The environment holds what the image lacks too, for the
+library's own tests; the image itself is the environment without these.
 """
 
 from __future__ import annotations
@@ -10,21 +11,18 @@ import json
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from infra.job_code import build_wheel
+from infra.job_modules import build_modules, locked_wheels
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / ".venv-glue" / "bin" / "python"
 SHIM = ROOT / "localstack" / "localcloud" / "glue" / "shim"
 
-# What the image lacks: with the wheel, pip fetches these from an index when a job starts.
-LACKING = {
-    "adbc-driver-manager", "adbc-driver-postgresql", "anyio", "duckdb", "h11", "httpcore", "httpx", "msgspec",
-    "psycopg", "psycopg-binary", "stamina",
-}  # fmt: skip
 TOOLS = {"hypothesis", "sortedcontainers"}
 """Of the tests; the image has pytest itself."""
 
@@ -53,10 +51,20 @@ print(ingot.__file__)
 """
 
 
-def glue_python(*arguments: str, path: str = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    assert PYTHON.exists(), "run `make .venv-glue/.made`, as `make test` does"
+# What these packages put beside each other into site-packages.
+ENTRIES = """
+import importlib.metadata, json, sys
+entries = {file.parts[0] for name in sys.argv[1:] for file in importlib.metadata.files(name)}
+print(json.dumps(sorted(entries - {"..", "__pycache__"})))
+"""
+
+
+def glue_python(
+    *arguments: str, python: Path = PYTHON, path: str = "", cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    assert python.exists(), "run `make .venv-glue/.made`, as `make test` does"
     return subprocess.run(
-        [str(PYTHON), *arguments],
+        [str(python), *arguments],
         env={**os.environ, "PYTHONPATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull},
         cwd=cwd,
         capture_output=True,
@@ -65,52 +73,113 @@ def glue_python(*arguments: str, path: str = "", cwd: Path = ROOT) -> subprocess
     )
 
 
+def pinned(file: Path) -> dict[str, str]:
+    pairs = (line.split("==") for line in file.read_text().splitlines() if line and not line.startswith("#"))
+    return {normal(name): version for name, version in pairs}
+
+
+def packages_of(python: Path) -> dict[str, str]:
+    done = glue_python("-m", "pip", "list", "--format", "json", python=python)
+    assert done.returncode == 0, done.stderr
+    return {normal(one["name"]): one["version"] for one in json.loads(done.stdout)}
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 @pytest.fixture(scope="module")
 def image() -> dict[str, str]:
     """Package to version, as the image has them."""
-    lines = (ROOT / "requirements" / "glue-6.0.txt").read_text().splitlines()
-    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
-    return {name.lower().replace("_", "-"): version for name, version in pairs}
+    return pinned(ROOT / "requirements" / "glue-6.0.txt")
 
 
 @pytest.fixture(scope="module")
 def installed() -> dict[str, str]:
-    done = glue_python("-m", "pip", "list", "--format", "json")
-    assert done.returncode == 0, done.stderr
-    return {one["name"].lower().replace("_", "-"): one["version"] for one in json.loads(done.stdout)}
+    return packages_of(PYTHON)
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``--additional-python-modules`` names."""
-    return build_wheel(tmp_path_factory.mktemp("wheel"), ROOT)
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``--additional-python-modules`` names, as Glue unpacks it: the folder that pip takes for its index."""
+    folder = tmp_path_factory.mktemp("modules")
+    archive = build_modules(folder, build_wheel(folder / "library", ROOT), locked_wheels(ROOT))
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(folder)
+    return folder / "wheels"
+
+
+@pytest.fixture(scope="module")
+def modules(wheels: Path) -> dict[str, str]:
+    """Package to version, of the archive."""
+    return pinned(wheels / "requirements.txt")
+
+
+@pytest.fixture(scope="module")
+def bare(image: dict[str, str], installed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the image's packages and no more, before a job."""
+    folder = tmp_path_factory.mktemp("image") / "python"
+    done = glue_python("-m", "venv", "--without-pip", str(folder))
+    assert done.returncode == 0, done.stderr
+    entries = glue_python("-c", ENTRIES, *(name for name in installed if name in image))
+    assert entries.returncode == 0, entries.stderr
+    (source,), (target,) = ([*(place / "lib").glob("python3.*/site-packages")] for place in (PYTHON.parents[1], folder))
+    for entry in json.loads(entries.stdout):
+        (target / entry).symlink_to(source / entry)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def started(bare: Path, wheels: Path, modules: dict[str, str]) -> Path:
+    """The same interpreter after what Glue does when a job starts, by the image's own pip and with no index."""
+    install = (
+        "-m",
+        "pip",
+        "install",
+        "--no-index",
+        "--find-links",
+        str(wheels),
+        "-r",
+        str(wheels / "requirements.txt"),
+    )
+    told = glue_python(*install, "--quiet", "--dry-run", "--report", "-", python=bare)
+    assert told.returncode == 0, told.stderr
+    assert {normal(one["metadata"]["name"]) for one in json.loads(told.stdout)["install"]} == modules.keys()
+    done = glue_python(*install, "--quiet", "--no-compile", python=bare)
+    assert done.returncode == 0, done.stderr
+    return bare
 
 
 def test_the_environment_has_the_images_versions_and_what_the_image_lacks(
-    image: dict[str, str], installed: dict[str, str]
+    image: dict[str, str], installed: dict[str, str], modules: dict[str, str]
 ) -> None:
     shared = installed.keys() & image.keys()
     assert {name: installed[name] for name in shared} == {name: image[name] for name in shared}
     assert {"boto3", "pyarrow", "pyyaml", "zstandard"} <= shared
-    assert installed.keys() - shared == LACKING | TOOLS
+    lacking = {name: version for name, version in installed.items() if name not in image and name not in TOOLS}
+    assert {"ingot": modules["ingot"], **lacking} == modules
 
 
-def test_the_wheel_installs_there_and_changes_nothing(wheel: Path, installed: dict[str, str]) -> None:
-    """By the image's own pip, from no index: a dependency that is not met there is an error."""
-    assert "ingot" not in installed
-    done = glue_python("-m", "pip", "install", "--quiet", "--dry-run", "--no-index", "--report", "-", str(wheel))
-    assert done.returncode == 0, done.stderr
-    assert [one["metadata"]["name"] for one in json.loads(done.stdout)["install"]] == ["ingot"]
+def test_the_archive_installs_there_and_changes_nothing(
+    image: dict[str, str], modules: dict[str, str], started: Path
+) -> None:
+    packages = packages_of(started)
+
+    assert {name: version for name, version in packages.items() if name in modules} == modules
+    others = packages.keys() - modules.keys()
+    assert {name: packages[name] for name in others} == {name: image[name] for name in others}
+    # What each package says that it needs is there, in a version that it takes.
+    check = glue_python("-m", "pip", "check", python=started)
+    assert check.returncode == 0, check.stdout
 
 
-def test_every_job_finds_all_that_it_imports(wheel: Path) -> None:
+def test_every_job_finds_all_that_it_imports(started: Path) -> None:
     scripts = sorted(map(str, (ROOT / "glue_jobs").glob("*.py")))
-    # A wheel of Python alone can be imported as it is. Not from the checkout, which has the library too.
-    done = glue_python("-c", IMPORT_SCRIPTS, *scripts, path=f"{wheel}{os.pathsep}{SHIM}", cwd=wheel.parent)
+    done = glue_python("-c", IMPORT_SCRIPTS, *scripts, python=started, path=str(SHIM), cwd=started.parent)
     assert done.returncode == 0, done.stderr
     *reached, library = done.stdout.splitlines()
     assert reached == scripts
-    assert library.startswith(str(wheel))
+    assert Path(library).is_relative_to(started.parents[1])
 
 
 def test_the_librarys_unit_tests_pass_there() -> None:

@@ -222,7 +222,7 @@ def warehouse_stacks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
             connection=None,
             log_prefix="/jobs",
             log_groups=(logs.LogGroup(jobs, "Log"),),
-            code=Code(folder=out, wheel="wheels/ingot.whl"),
+            code=Code(archive=out / "code.zip", modules="wheels/ingot.gluewheels.zip"),
         )
         StepJob(jobs, "load", platform=platform, source="fakestore", step="load")
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -30,7 +30,7 @@ def documented(step: str) -> set[Right]:
     )
     _, _, reads, lists, writes, _ = row.split("|")
     rights = {
-        ("s3:GetObject", f"artifacts/wheels/ingot-{__version__}-py3-none-any.whl"),
+        ("s3:GetObject", f"artifacts/wheels/ingot-{__version__}.gluewheels.zip"),
         ("s3:GetObject", f"artifacts/jobs/{step}.py"),
         ("kms:Decrypt", "the lake's key"),
         *product(("logs:CreateLogStream", "logs:PutLogEvents"), ("the output's log", "the errors' log")),

@@ -208,7 +208,8 @@ def test_a_source_has_a_job_a_step_and_operation_with_the_agreed_arguments(local
     assert {key: given.get(key) for key in ("--source", "--sources_uri", "--additional-python-modules")} == {
         "--source": "fakestore",
         "--sources_uri": f"{artifacts}/sources",
-        "--additional-python-modules": f"{artifacts}/wheels/ingot-{__version__}-py3-none-any.whl",
+        "--additional-python-modules": f"{artifacts}/wheels/ingot-{__version__}.gluewheels.zip",
+        "--python-modules-installer-option": "--no-index",
     }
     assert given["--bronze_bucket"] == LOCAL.bronze_bucket
     assert given.get("--lake_bucket") == (LOCAL.lake_bucket if step in ("refine", "load", "rebuild") else None)
