@@ -73,7 +73,15 @@ def add_stacks(
         network=network,
     )
     jobs.add_stack_dependency(lake)
-    OrchestrationStack(app, deployment, key=lake.key, access_logs=lake.access_logs)
+    OrchestrationStack(
+        app,
+        deployment,
+        key=lake.key,
+        access_logs=lake.access_logs,
+        network=network,
+        warehouse=warehouse.secret,
+        sources=sources,
+    )
     if settings.step_functions:
         StateMachinesStack(app, deployment, sources, key=lake.key).add_stack_dependency(jobs)
 

@@ -1,7 +1,8 @@
 """The DAG bundle: one folder, laid out as MWAA reads it.
 
 MWAA's ``dags/`` folder is read-only and the only one that is synchronised quickly, so that all that DAGs
-and dbt read goes into it; ``requirements.txt`` and ``startup.sh`` lie beside it.
+and dbt read goes into it. Beside it, in ``setup/``, are ``requirements.txt`` and ``startup.sh``, from which MWAA makes
+its containers.
 See https://docs.aws.amazon.com/mwaa/latest/userguide/configuring-dag-folder.html
 """
 
@@ -9,12 +10,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 from infra.files import IGNORED, empty_folder, required
 from infra.settings import Settings
 
-_BESIDE_DAGS = ("requirements.txt", "startup.sh")
+_SETUP = ("requirements.txt", "startup.sh")
 # Named by these two, found below dags/requirements/: what pip is held to, and dbt's environment of its own.
 _LOCKS = ("constraints-mwaa-*.txt", "dbt.txt")
 # All that dbt needs of its last parse: the manifest for Cosmos, the partial parse to spare dbt its own.
@@ -41,8 +43,9 @@ def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
     manifest = required(root / "dbt/target/manifest.json", hint="run `make manifest`")
     empty_folder(destination)
     shutil.copytree(dags, destination / "dags", ignore=IGNORED)
-    for name in _BESIDE_DAGS:
-        required(destination / "dags" / name, hint=f"MWAA wants it: add {name} to {dags}").rename(destination / name)
+    setup = empty_folder(destination / "setup")
+    for name in _SETUP:
+        required(destination / "dags" / name, hint=f"MWAA wants it: add {name} to {dags}").rename(setup / name)
     shutil.copytree(root / "sources", destination / "dags/sources", ignore=IGNORED)
     shutil.copytree(
         root / "dbt",
@@ -59,6 +62,19 @@ def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
             shutil.copyfile(lock, locks / lock.name)
     _write_json(destination / "dags/bundle.json", bundle_facts(settings))
     return destination
+
+
+def setup_digest(bundle: Path) -> str:
+    """A name for all that MWAA's containers are made from: the two files and the locks that they install from.
+
+    Args:
+        bundle: as built.
+    """
+    digest = sha256()
+    for folder in (bundle / "setup", bundle / "dags/requirements"):
+        for file in sorted(folder.iterdir()):
+            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def bundle_facts(settings: Settings) -> dict[str, str | int]:

@@ -181,6 +181,54 @@ class Athena(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     result_days: Days
 
 
+LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
+
+
+class Mwaa(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An environment of Managed Workflows for Apache Airflow, in the network's first two zones.
+
+    It costs by the hour, whether something runs or not. Its workers install what DAGs and dbt need from the package
+    index, so that the network has to have ``nat``.
+
+    Attributes:
+        environment_class: how large its parts are. A task waits in a worker while its job runs, five at a time in
+            one of mw1.small; mw1.micro has one worker, which the scheduler shares.
+        min_workers: how many workers there always are; one is in the price of the environment.
+        max_workers: the most that there are when tasks wait.
+        schedulers: how many schedulers there are; two are in the price, mw1.micro has one.
+        webserver: who has a way to Airflow's pages, where IAM then asks for a right too: ``PRIVATE_ONLY``: who is
+            inside the network, or connected with it; ``PUBLIC_ONLY``: everybody.
+        log_level: what schedulers, workers, the web server and the DAG processor log.
+        task_log_level: what tasks log.
+        maintenance: when MWAA may change it for two hours, in UTC, by the half hour.
+        worker_replacement: what an update of it does with tasks that run: ``GRACEFUL``: they have up to twelve
+            hours to end; ``FORCED``: they fail, and are tried again.
+    """
+
+    environment_class: Literal["mw1.micro", "mw1.small", "mw1.medium", "mw1.large", "mw1.xlarge", "mw1.2xlarge"] = (
+        "mw1.small"
+    )
+    min_workers: Annotated[int, msgspec.Meta(ge=1, le=25)] = 1
+    max_workers: Annotated[int, msgspec.Meta(ge=1, le=25)] = 5
+    schedulers: Annotated[int, msgspec.Meta(ge=1, le=5)] = 2
+    webserver: Literal["PRIVATE_ONLY", "PUBLIC_ONLY"] = "PRIVATE_ONLY"
+    log_level: LogLevel = "WARNING"
+    task_log_level: LogLevel = "INFO"
+    maintenance: Annotated[str, msgspec.Meta(pattern=r"^(MON|TUE|WED|THU|FRI|SAT|SUN):([01]\d|2[0-3]):(00|30)$")] = (
+        "SUN:03:30"
+    )
+    worker_replacement: Literal["GRACEFUL", "FORCED"] = "GRACEFUL"
+
+    def __post_init__(self) -> None:
+        if self.min_workers > self.max_workers:
+            raise ValueError("min_workers is more than max_workers")
+        if self.environment_class == "mw1.micro":
+            if (self.max_workers, self.schedulers) != (1, 1):
+                raise ValueError("mw1.micro has one worker and one scheduler")
+        elif self.schedulers < 2:
+            raise ValueError("an environment larger than mw1.micro has two schedulers or more")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment.
 
@@ -203,6 +251,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         athena: the workgroup.
         network: a VPC; None: there is none, and all that runs does so in AWS's own network.
         warehouse: which, and how large: a Postgres that is there, Aurora or Redshift.
+        mwaa: Airflow as a service; None: there is none, and the DAG bundle waits in its bucket.
     """
 
     environment: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]{1,11}$")]
@@ -221,10 +270,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     athena: Athena
     network: Network | None
     warehouse: Warehouse
+    mwaa: Mwaa | None
 
     def __post_init__(self) -> None:
         if self.lake_formation and self.synthesizer == "cli-credentials" and not self.lake_formation.admins:
             raise ValueError("without the roles of cdk bootstrap, lake_formation.admins has to name who deploys")
+        if self.mwaa and not (self.network and self.network.nat):
+            raise ValueError("mwaa needs a network with nat: its workers install from the package index")
         if isinstance(self.warehouse, Postgres) and not self.warehouse.private:
             return
         if self.network is None:

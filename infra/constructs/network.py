@@ -16,6 +16,8 @@ ENDPOINTS = ("secretsmanager", "logs", "glue", "kms", "sts", "monitoring")
 """What a job inside speaks to besides S3: its secret, its logs, Glue itself, keys, its role, its metrics."""
 HTTPS = 443
 _MOST_ZONES = 3
+MWAA_ENDPOINTS = ("sqs",)
+"""What Airflow's workers speak to besides: https://docs.aws.amazon.com/mwaa/latest/userguide/vpc-vpe-create-access.html"""
 
 
 class PrivateNetwork(Construct):
@@ -29,8 +31,9 @@ class PrivateNetwork(Construct):
         vpc: the VPC.
         subnets: the private subnets, one a zone.
         clients: the security group of what speaks to the warehouse: jobs, dbt, the rotation of its secret.
-        warehouse: the security group of the warehouse, which takes connections from ``clients`` and from no other;
-            None: it is not one of ours.
+        airflow: the security group of Airflow; None: the settings have no ``mwaa``.
+        warehouse: the security group of the warehouse, which takes connections from ``clients`` and ``airflow``, and
+            from no other; None: it is not one of ours.
 
     Args:
         scope, id: as for every construct.
@@ -79,9 +82,10 @@ class PrivateNetwork(Construct):
             acknowledge(subnet, {"CloudFormation-Validate::W3010": reason})
         self._log_flows(deployment, key)
         self.clients = self._group("Clients", "What speaks to the warehouse: jobs, dbt, the rotation")
+        self.airflow = self._airflow_group() if deployment.settings.mwaa else None
         self._let_clients_speak(warehouse)
         self.warehouse = None if isinstance(warehouse, Postgres) else self._warehouse_group(warehouse)
-        self._add_endpoints(settings, warehouse)
+        self._add_endpoints(settings, deployment)
         if isinstance(warehouse, Aurora):
             # A cluster that is kept stands in them: its network cannot go before it.
             for kept in (self.vpc, self.warehouse, *self.subnets):
@@ -100,19 +104,34 @@ class PrivateNetwork(Construct):
         if isinstance(warehouse, Postgres) and warehouse.private:
             self.clients.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(warehouse.port), "The Postgres next door")
 
+    def _airflow_group(self) -> ec2.SecurityGroup:
+        # MWAA demands both rules: https://docs.aws.amazon.com/mwaa/latest/userguide/networking-about.html
+        group = ec2.SecurityGroup(
+            self, "Airflow", vpc=self.vpc, description="Airflow: workers, scheduler, database and web server"
+        )
+        group.add_ingress_rule(group, ec2.Port.all_traffic(), "Parts of Airflow, among themselves")
+        return group
+
     def _warehouse_group(self, warehouse: Aurora | Redshift) -> ec2.SecurityGroup:
         group, port = self._group("Warehouse", "The warehouse"), ec2.Port.tcp(warehouse.port)
         group.add_ingress_rule(self.clients, port, "What speaks to the warehouse")
+        if self.airflow:
+            group.add_ingress_rule(self.airflow, port, "dbt in workers of Airflow")
         self.clients.add_egress_rule(group, port, "The warehouse")
         if isinstance(warehouse, Redshift):  # what COPY reads takes this way too: enhanced VPC routing
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "S3")
         return group
 
-    def _add_endpoints(self, settings: Network, warehouse: Warehouse) -> None:
+    def _add_endpoints(self, settings: Network, deployment: Deployment) -> None:
         group = self._group("Endpoints", "The interface endpoints")
         group.add_ingress_rule(self.clients, ec2.Port.tcp(HTTPS), "What speaks to the warehouse")
-        data_api = ("redshift-data", "redshift-serverless") if warehouse.engine == "redshift" else ()
-        for service in sorted({*ENDPOINTS, *data_api, *settings.endpoints}):
+        if self.airflow:
+            group.add_ingress_rule(self.airflow, ec2.Port.tcp(HTTPS), "Airflow")
+        data_api = (
+            ("redshift-data", "redshift-serverless") if deployment.settings.warehouse.engine == "redshift" else ()
+        )
+        airflow = MWAA_ENDPOINTS if self.airflow else ()
+        for service in sorted({*ENDPOINTS, *data_api, *airflow, *settings.endpoints}):
             self.vpc.add_interface_endpoint(
                 f"Endpoint-{service}",
                 service=ec2.InterfaceVpcEndpointAwsService(service),

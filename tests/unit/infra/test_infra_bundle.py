@@ -32,8 +32,8 @@ def test_the_bundle_holds_what_dags_and_dbt_read_and_nothing_that_a_tool_left(
     bundle = build_bundle(tmp_path / "bundle", checkout, settings)
 
     assert set(content(bundle)) == {
-        "requirements.txt",
-        "startup.sh",
+        "setup/requirements.txt",
+        "setup/startup.sh",
         "dags/.airflowignore",
         "dags/ingest.py",
         "dags/bundle.json",

@@ -44,16 +44,35 @@ def test_no_security_group_takes_a_connection_from_an_address(prod: Any, closed:
             assert "Fn::GetAtt" in rule["Properties"]["SourceSecurityGroupId"], path
 
 
-def test_the_warehouse_is_reached_by_its_clients_at_its_port_and_by_nobody_else(prod: Any, closed: Any) -> None:
-    for assembly, port in ((prod, 5432), (closed, 5439)):
-        (name,) = (p.split("/")[1] for p in assembly.resources("AWS::EC2::SecurityGroup") if "NetworkWarehouse" in p)
-        (clients,) = (p.split("/")[1] for p in assembly.resources("AWS::EC2::SecurityGroup") if "NetworkClients" in p)
-        rules = [rule["Properties"] for rule in assembly.resources("AWS::EC2::SecurityGroupIngress").values()]
-        rules = [rule for rule in rules if rule["GroupId"] == group(name)]
+def named(assembly: Any, part: str) -> dict[str, Any]:
+    """The one security group whose name has a part."""
+    (name,) = (p.split("/")[1] for p in assembly.resources("AWS::EC2::SecurityGroup") if f"Network{part}" in p)
+    return group(name)
 
-        assert [(r["SourceSecurityGroupId"], r["FromPort"], r["ToPort"]) for r in rules] == [
-            (group(clients), port, port)
-        ]
+
+def test_the_warehouse_is_reached_by_its_clients_and_airflow_at_its_port_and_by_nobody_else(
+    prod: Any, closed: Any
+) -> None:
+    for assembly, port, clients in ((prod, 5432, ("Airflow", "Clients")), (closed, 5439, ("Clients",))):
+        rules = [rule["Properties"] for rule in assembly.resources("AWS::EC2::SecurityGroupIngress").values()]
+        rules = [rule for rule in rules if rule["GroupId"] == named(assembly, "Warehouse")]
+        wanted = [(named(assembly, client), port, port) for client in clients]
+
+        found = [(rule["SourceSecurityGroupId"], rule["FromPort"], rule["ToPort"]) for rule in rules]
+        assert sorted(found, key=str) == sorted(wanted, key=str)
+
+
+def test_airflow_is_spoken_to_by_itself_alone_and_is_there_where_the_settings_have_it(prod: Any, closed: Any) -> None:
+    airflow = named(prod, "Airflow")
+    rules = [rule["Properties"] for rule in prod.resources("AWS::EC2::SecurityGroupIngress").values()]
+
+    assert [(r["SourceSecurityGroupId"], r["IpProtocol"]) for r in rules if r["GroupId"] == airflow] == [
+        (airflow, "-1")
+    ]
+    assert (airflow, 443) in [
+        (r["SourceSecurityGroupId"], r["FromPort"]) for r in rules if r["GroupId"] == named(prod, "Endpoints")
+    ]
+    assert "Airflow" not in " ".join(closed.resources("AWS::EC2::SecurityGroup"))
 
 
 def test_the_workers_of_a_job_reach_each_other_as_glue_demands(prod: Any) -> None:
@@ -68,9 +87,12 @@ def test_the_workers_of_a_job_reach_each_other_as_glue_demands(prod: Any) -> Non
         ]
 
 
-def test_what_leaves_to_any_address_is_https(prod: Any, closed: Any) -> None:
+def test_what_leaves_to_any_address_is_https_but_from_airflow_which_demands_all(prod: Any, closed: Any) -> None:
     for assembly in (prod, closed):
         for path, found in assembly.resources("AWS::EC2::SecurityGroup").items():
+            if "NetworkAirflow" in path:
+                assert [rule["IpProtocol"] for rule in found["Properties"]["SecurityGroupEgress"]] == ["-1"]
+                continue
             for rule in found["Properties"]["SecurityGroupEgress"]:
                 if rule["CidrIp"] == "0.0.0.0/0":
                     assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443), path
@@ -118,7 +140,10 @@ def test_zones_are_those_of_the_settings_and_an_added_one_or_nat_renumbers_no_su
 
 def test_services_are_reached_through_endpoints_in_the_private_subnets(prod: Any, closed: Any) -> None:
     always = {"secretsmanager", "logs", "glue", "kms", "sts", "monitoring"}
-    for assembly, services in ((prod, always), (closed, always | {"sqs", "redshift-data", "redshift-serverless"})):
+    for assembly, services in (
+        (prod, always | {"sqs"}),  # Airflow's queue
+        (closed, always | {"sqs", "redshift-data", "redshift-serverless"}),
+    ):
         endpoints = [found["Properties"] for found in assembly.resources("AWS::EC2::VPCEndpoint").values()]
         inside = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Interface"]
 

@@ -294,16 +294,19 @@ def test_the_warehouses_password_is_made_in_the_account_and_fits_into_a_url(loca
 
 
 def test_the_dag_bundle_mirrors_into_the_dag_bucket(local: Any) -> None:
-    (upload,) = (
-        upload["Properties"]
+    uploads = {
+        upload["Properties"]["DestinationBucketKeyPrefix"]: upload["Properties"]
         for path, upload in local.resources("Custom::CDKBucketDeployment").items()
         if path.startswith("orchestration/")
-    )
-    bucket = local.templates["orchestration"]["Resources"][upload["DestinationBucketName"]["Ref"]]
+    }
+    (setup,) = uploads.keys() - {"dags"}
+    resources = local.templates["orchestration"]["Resources"]
+    buckets = {resources[one["DestinationBucketName"]["Ref"]]["Properties"]["BucketName"] for one in uploads.values()}
 
-    assert bucket["Properties"]["BucketName"] == LOCAL.dags_bucket
-    assert upload["Prune"] is True
-    assert "DestinationBucketKeyPrefix" not in upload
+    assert buckets == {LOCAL.dags_bucket}
+    assert uploads["dags"]["Prune"] is True
+    assert setup.startswith("setup/")
+    assert uploads[setup]["Prune"] is False, "what an environment still runs from stays"
 
 
 def test_synthesising_again_changes_nothing(synthesise: Callable[..., Any], local: Any) -> None:
