@@ -20,6 +20,7 @@ from infra.stacks.jobs import JobsStack
 from infra.stacks.lake import LakeStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.orchestration import OrchestrationStack
+from infra.stacks.smoke_test import SmokeTestStack
 from infra.stacks.state_machines import StateMachinesStack
 from infra.stacks.warehouse import WarehouseStack
 from ingot.errors import IngotError
@@ -84,6 +85,16 @@ def add_stacks(
     )
     if settings.step_functions:
         StateMachinesStack(app, deployment, sources, key=lake.key).add_stack_dependency(jobs)
+    if settings.smoke_test:
+        SmokeTestStack(
+            app,
+            deployment,
+            settings.smoke_test,
+            key=lake.key,
+            warehouse=warehouse.secret,
+            warehouse_rights=warehouse.job_rights,
+            network=network if settings.network and settings.network.nat else None,
+        )
 
 
 def main() -> None:

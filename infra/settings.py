@@ -6,6 +6,7 @@ one it is in.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -229,6 +230,19 @@ class Mwaa(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("an environment larger than mw1.micro has two schedulers or more")
 
 
+class SmokeTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A CodeBuild project that tries a deployment: a day of a source, dbt, and a look at gold.
+
+    Attributes:
+        source: which.
+        first_day: what the first run takes; a day with records, so that gold has rows. Each further run takes the
+            next day that is not there yet.
+    """
+
+    source: Text
+    first_day: datetime.date
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment.
 
@@ -251,6 +265,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         athena: the workgroup.
         network: a VPC; None: there is none, and all that runs does so in AWS's own network.
         warehouse: which, and how large: a Postgres that is there, Aurora or Redshift.
+        smoke_test: what a deployment is tried with; None: there is none.
         mwaa: Airflow as a service; None: there is none, and the DAG bundle waits in its bucket.
     """
 
@@ -270,6 +285,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     athena: Athena
     network: Network | None
     warehouse: Warehouse
+    smoke_test: SmokeTest | None
     mwaa: Mwaa | None
 
     def __post_init__(self) -> None:
@@ -281,6 +297,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return
         if self.network is None:
             raise ValueError("a warehouse of Aurora or Redshift, or a private Postgres, needs a network")
+        if self.smoke_test and not self.network.nat:
+            raise ValueError("smoke_test needs a network with nat: it installs from the package index")
         if isinstance(self.warehouse, Redshift) and len(self.network.zones) < 3:
             raise ValueError("Redshift Serverless needs a network of three zones")
 

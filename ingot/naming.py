@@ -88,6 +88,16 @@ class Names:
         """The state machine that runs the steps of one source, and the schedule that starts it."""
         return f"ingot-{self.environment}-{source}"
 
+    @property
+    def smoke_test(self) -> str:
+        """The CodeBuild project that tests a deployment."""
+        return f"ingot-{self.environment}-smoke-test"
+
+    @property
+    def smoke_test_log(self) -> str:
+        """Its log group."""
+        return f"/ingot/{self.environment}/smoke-test"
+
 
 def landing_prefix(source: str, stream: str) -> str:
     """In the Bronze bucket: below it lands what a stream in mode ``landed`` takes."""

@@ -4,8 +4,9 @@ It starts the deployed jobs, or the state machine, for a day that no batch has y
 is loaded; builds silver and gold with dbt's tests; and looks whether every table of gold has rows. It says what is
 wrong and ends with exit code 1 if anything is.
 
-It runs where the warehouse can be reached: in the environment's own CodeBuild project (`infra/constructs/smoke_test.py`)
-or, with ``make up``, on a laptop. It needs the library, boto3 and a dbt (``DBT_EXECUTABLE``), and nothing else of ours::
+It runs where the warehouse can be reached: in the environment's own CodeBuild project
+(``infra/constructs/smoke_test.py``) or, after ``make up``, on a laptop. It needs the library, boto3 and a dbt
+(``DBT_EXECUTABLE``), and nothing else of ours::
 
     python -m infra.delivery.smoke_test --environment local --source fakestore --first-day 2020-03-01
 """

@@ -74,10 +74,10 @@ def test_a_job_that_fails_fails_the_test_with_the_jobs_reason(
 @pytest.mark.parametrize(
     ("end", "problem"),
     [
-        ({"Type": "Fail", "Error": "PipelineFailed", "Cause": "carts extract"}, "{machine} FAILED: PipelineFailed carts extract"),
-        ({"Type": "Succeed"}, "fakestore.users.20200301T000000Z.20200302T000000Z is not LOADED, says the audit"),
+        ({"Type": "Fail", "Error": "PipelineFailed", "Cause": "carts"}, "{machine} FAILED: PipelineFailed carts"),
+        ({"Type": "Succeed"}, "fakestore.carts.20200301T000000Z.20200302T000000Z is not LOADED, says the audit"),
     ],
-)  # fmt: skip
+)
 def test_a_state_machine_that_fails_or_loads_nothing_fails_the_test(
     deployed: Deployed, capfd: pytest.CaptureFixture[str], end: dict[str, str], problem: str
 ) -> None:
