@@ -31,7 +31,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What lies in the DAG bucket: ``requirements.txt``, ``startup.sh`` and ``dags/``."""
+    """What lies in the DAG bucket: ``setup/`` and ``dags/``."""
     settings = load_settings("local", {"INGOT_WAREHOUSE_HOST": "127.0.0.1", "INGOT_WAREHOUSE_PORT": "5432"})
     return build_bundle(tmp_path_factory.mktemp("bucket") / "bundle", ROOT, settings)
 

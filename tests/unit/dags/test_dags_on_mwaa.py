@@ -54,7 +54,7 @@ def test_airflow_looks_for_dags_in_no_other_file(folder: Path) -> None:
 
 
 def test_the_requirements_are_held_to_constraints_that_travel_in_the_folder(uploaded: Path) -> None:
-    text = (uploaded / "requirements.txt").read_text()
+    text = (uploaded / "setup/requirements.txt").read_text()
     line = re.search(r'^--constraint "/usr/local/airflow/(.+)"$', text, re.MULTILINE)
     assert line
     assert "apache-airflow-providers-amazon==" in (uploaded / line[1]).read_text()
