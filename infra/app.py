@@ -19,6 +19,7 @@ from infra.stacks.catalog import CatalogStack
 from infra.stacks.jobs import JobsStack
 from infra.stacks.lake import LakeStack
 from infra.stacks.network import NetworkStack
+from infra.stacks.observability import ObservabilityStack
 from infra.stacks.orchestration import OrchestrationStack
 from infra.stacks.smoke_test import SmokeTestStack
 from infra.stacks.state_machines import StateMachinesStack
@@ -83,6 +84,8 @@ def add_stacks(
         warehouse=warehouse.secret,
         sources=sources,
     )
+    if settings.observability:
+        ObservabilityStack(app, deployment, settings.observability, sources, key=lake.key)
     if settings.step_functions:
         StateMachinesStack(app, deployment, sources, key=lake.key).add_stack_dependency(jobs)
     if settings.smoke_test:

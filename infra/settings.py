@@ -155,6 +155,18 @@ class ObjectLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     days: Days
 
 
+class Observability(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What watches the pipeline: metrics of the jobs, alarms, a dashboard.
+
+    Attributes:
+        emails: who is told when an alarm rings; each confirms it once, in a mail that SNS sends.
+        runbook: where docs/runbook.md is read; alarms link its sections.
+    """
+
+    emails: list[Annotated[str, msgspec.Meta(pattern="^[^@ ]+@[^@ ]+$")]] = []
+    runbook: Text = "docs/runbook.md"
+
+
 class LakeFormation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who reads which columns of the lake's tables, by how the contracts classify them.
 
@@ -257,6 +269,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         step_functions: True: a state machine a source runs its steps, and follows its schedule in the place of
             Airflow, whose DAGs then wait for people; False: there is none.
         poll_seconds: how often the orchestrator asks a job whether it is done.
+        observability: metrics, alarms and a dashboard; None: there are none.
         log_retention_days: how long logs are kept; CloudWatch Logs takes a few fixed periods only.
         noncurrent_version_days: how long an overwritten or deleted object can be recovered.
         transitions: storage class → age in days from which on data is kept there.
@@ -277,6 +290,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     schedules: bool
     step_functions: bool
     poll_seconds: Annotated[int, msgspec.Meta(ge=1)]
+    observability: Observability | None
     log_retention_days: Literal[7, 30, 90, 365]
     noncurrent_version_days: Days
     transitions: dict[StorageClass, Days]

@@ -41,6 +41,7 @@ class Platform:
         connection: into the network, for the jobs that reach the warehouse; None: it is not there.
         log_prefix, log_groups: where jobs log.
         code: what they run.
+        metrics_namespace: where in CloudWatch their metrics belong; None: they emit none.
     """
 
     names: Names
@@ -52,6 +53,7 @@ class Platform:
     log_prefix: str
     log_groups: tuple[logs.ILogGroup, ...]
     code: Code
+    metrics_namespace: str | None = None
 
 
 class StepJob(Construct):
@@ -140,6 +142,8 @@ class StepJob(Construct):
             for purpose in ("bronze", "lake")
             if any(path.startswith(f"{purpose}/") for path in (*access.read, *access.write))
         }
+        if platform.metrics_namespace:
+            arguments["--metrics_namespace"] = platform.metrics_namespace
         if access.warehouse:
             arguments["--warehouse_secret"] = platform.names.warehouse_secret
         if self._secret is not None:

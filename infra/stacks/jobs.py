@@ -18,6 +18,7 @@ from infra.constructs.uploads import Upload
 from infra.deployment import Deployment, IngotStack
 from infra.job_code import build_code
 from infra.nag import acknowledge
+from ingot.metrics import metrics_namespace
 from ingot.naming import JOBS
 from ingot.sources import Source
 
@@ -79,6 +80,7 @@ class JobsStack(IngotStack):
             else None,
             code=code,
             log_prefix=log_prefix,
+            metrics_namespace=metrics_namespace(environment) if deployment.settings.observability else None,
             # Glue writes a script's own output to the first, Spark's to the second.
             log_groups=tuple(
                 logs.LogGroup(

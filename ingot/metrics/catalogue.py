@@ -114,7 +114,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """All of them.
 
     Attributes:
-        namespace: of ours in CloudWatch: ``{namespace}/{environment}``.
+        namespace: of ours in CloudWatch, see :func:`metrics_namespace`.
         metrics: name → metric.
     """
 
@@ -155,3 +155,8 @@ def load_catalogue() -> Catalogue:
         ConfigurationError: the file is wrong.
     """
     return read_catalogue(CATALOGUE_FILE.read_text(encoding="utf-8"))
+
+
+def metrics_namespace(environment: str) -> str:
+    """Where CloudWatch keeps an environment's metrics: two in one account do not mix."""
+    return f"{load_catalogue().namespace}/{environment}"
