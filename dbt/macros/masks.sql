@@ -3,9 +3,22 @@
     Hashes are salted with INGOT_MASK_SALT, so that a table of known addresses does not undo them. The same salt gives
     the same mask, and so masked columns still join and count; changing the salt asks for a full refresh. -#}
 
+{#- INGOT_MASK_SALT. Only a warehouse on this machine is masked without: elsewhere a salt that anybody can read here would
+    be no mask, and nobody would notice. -#}
+{% macro mask_salt() -%}
+    {%- set salt = env_var('INGOT_MASK_SALT', '') -%}
+    {%- if not salt and target.host not in ('localhost', '127.0.0.1', '::1') -%}
+        {{ exceptions.raise_compiler_error(
+            "INGOT_MASK_SALT is not set, and without a salt of its own the masks of " ~ target.host ~ " can be undone."
+            ~ " Give dbt a secret that stays the same: see docs/deploy.md."
+        ) }}
+    {%- endif -%}
+    {{ return(salt or 'ingot') }}
+{%- endmacro %}
+
 {#- The first 12 hexadecimal digits of the salted SHA-256; upper and lower case and outer blanks count as the same. -#}
 {% macro mask_hash(expression) -%}
-    {%- set salt = env_var('INGOT_MASK_SALT', 'ingot') | replace("'", "''") -%}
+    {%- set salt = mask_salt() | replace("'", "''") -%}
     left({{ sha256_hex("'" ~ salt ~ ":' || lower(trim(" ~ expression ~ "))") }}, 12)
 {%- endmacro %}
 
