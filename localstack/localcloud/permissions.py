@@ -4,10 +4,11 @@ They are off unless moto is told to check (`INITIAL_NO_AUTH_ACTION_COUNT=0` when
 `POST /moto-api/reset-auth` with body `0`). Key and signature of a request are then verified by moto, and the policies
 of its user or role evaluated here, as moto knows neither resources outside of S3 nor conditions:
 
-- the resource of S3, Secrets Manager, KMS, CloudWatch Logs and Glue's jobs; an action of another service is held
-  against `*`, which a statement for one resource does not match: refused, and not let through
+- the resource of S3, Secrets Manager, KMS, CloudWatch Logs, Kinesis, Glue's jobs and ECS's tasks; an action of another
+  service is held against `*`, which a statement for one resource does not match: refused, and not let through
 - conditions on the keys of `_context`; one that cannot be evaluated is not met by an Allow and is met by a Deny
-- what a call asks for besides: the source of a copy, and the key that S3 or Secrets Manager uses in the caller's name
+- what a call asks for besides: the source of a copy, the key that S3 or Secrets Manager uses in the caller's name, and
+  the right to pass on the roles of a task
 - the account's root (`clients.ROOT_CREDENTIALS`: the services themselves, and whoever deploys) may do all
 
 Not evaluated: permission boundaries, session policies, and who may use a key by the key's own policy (the CDK's leave
@@ -29,8 +30,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import JsonRESTError
+from moto.ecs.exceptions import TaskDefinitionNotFoundException
+from moto.ecs.models import ecs_backends
 from moto.iam.access_control import IAMPolicy, IAMRequest, IAMRequestBase
 from moto.iam.models import IAMBackend, iam_backends
+from moto.kinesis.utils import decompose_shard_iterator
 from moto.kms.models import kms_backends
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -251,12 +255,45 @@ def _of_glue(request: IAMRequestBase, resource: str) -> Iterator[Need]:
     yield request._action, arn if job else resource, _CONSTANT
 
 
+def _of_ecs(request: IAMRequestBase, resource: str) -> Iterator[Need]:
+    asked, prefix = _parameters(request), f"arn:{PARTITION}:ecs:{request._region}:{request.account_id}"
+    cluster = str(asked.get("cluster") or "default").rpartition("/")[2]
+    context = {**_CONSTANT, "ecs:cluster": f"{prefix}:cluster/{cluster}"}
+    if request._action == "ecs:RunTask":
+        named = str(asked.get("taskDefinition"))
+        try:
+            definition = ecs_backends[request.account_id][request._region].describe_task_definition(named)
+        except TaskDefinitionNotFoundException:
+            yield request._action, named, context
+            return
+        yield request._action, definition.arn, context
+        for role in ("task_role_arn", "execution_role_arn"):
+            if passed := getattr(definition, role, None):
+                yield "iam:PassRole", passed, {**_CONSTANT, "iam:passedtoservice": "ecs-tasks.amazonaws.com"}
+    elif request._action in ("ecs:DescribeTasks", "ecs:StopTask"):
+        for task in _as_list(asked.get("tasks") or asked.get("task")):
+            yield request._action, f"{prefix}:task/{cluster}/{str(task).rpartition('/')[2]}", context
+    else:
+        yield request._action, resource, context
+
+
+def _of_kinesis(request: IAMRequestBase, resource: str) -> Iterator[Need]:
+    asked = _parameters(request)
+    name = asked.get("StreamName") or str(asked.get("StreamARN", "")).rpartition("/")[2]
+    if iterator := asked.get("ShardIterator"):
+        name = decompose_shard_iterator(iterator)[0]  # it is moto's, and names its stream
+    arn = f"arn:{PARTITION}:kinesis:{request._region}:{request.account_id}:stream/{name}"
+    yield request._action, arn if name else resource, _CONSTANT
+
+
 _NEEDS: dict[str, Callable[[IAMRequestBase, str], Iterator[Need]]] = {
     "s3": _of_s3,
     "secretsmanager": _of_secrets,
     "kms": _of_kms,
     "logs": _of_logs,
     "glue": _of_glue,
+    "kinesis": _of_kinesis,
+    "ecs": _of_ecs,
 }
 
 

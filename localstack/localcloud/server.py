@@ -60,7 +60,9 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
     from localcloud import (
         athena,
         cloudformation,
+        ecs,
         events,
+        firehose,
         glue,
         lakeformation,
         metrics,
@@ -83,7 +85,9 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
     redshift_data.install()
     lakeformation.install()
     workgroups.install()
+    ecs.install()
     stepfunctions.install()
+    firehose.install()
     metrics.install()
     events.install()
     cloudformation.install()
@@ -109,7 +113,9 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
         store.save()
     log.info("stopping")
     glue.stop_all_runs()
+    ecs.stop_all_tasks()
     athena.stop_all_queries()
+    firehose.stop_all_deliveries()
     server.shutdown()
     store.save()
     if ready_file:

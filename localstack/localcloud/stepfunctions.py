@@ -24,7 +24,8 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-from localcloud.clients import client, client_as
+from localcloud.clients import client_as
+from localcloud.roles import assume
 
 PRINCIPAL = "states.amazonaws.com"
 
@@ -58,6 +59,7 @@ def _hook_engine() -> None:
 
     jsonata._eval_jsonata = evaluate
     state_task_service_factory.StateTaskServiceGlue = _glue_task()  # type: ignore[misc]
+    state_task_service_factory.StateTaskServiceEcs = _ecs_task()  # type: ignore[misc]
     StepFunctionsParserBackend.start_execution = _named(  # type: ignore[method-assign]
         StepFunctionsParserBackend.start_execution
     )
@@ -110,19 +112,80 @@ def _glue_task() -> type:
     return GlueTask
 
 
+def _ecs_task() -> type:
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_ecs
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
+    from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
+
+    class EcsTask(state_task_service_ecs.StateTaskServiceEcs):
+        def _eval_service_task(
+            self, env: Any, resource_runtime_part: Any, normalised_parameters: dict[str, Any], state_credentials: Any
+        ) -> None:
+            if self.resource.condition != ResourceCondition.Sync or self.resource.api_action.lower() != "runtask":
+                raise RuntimeError("The local cloud runs ecs:runTask.sync, and no other integration of ECS")
+            ecs = _acting_as(state_credentials.role_arn, "ecs", resource_runtime_part.region)
+            model = ecs.meta.service_model.operation_model("RunTask")
+            self._to_boto_request(normalised_parameters, model.input_shape)
+            answer = ecs.run_task(**normalised_parameters)
+            self._from_boto_response(answer, model.output_shape)
+            env.stack.append({name: answer[name] for name in ("Tasks", "Failures")})
+
+        def _eval_integration_pattern(
+            self, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
+        ) -> None:
+            ecs = _acting_as(state_credentials.role_arn, "ecs", resource_runtime_part.region)
+            (task,) = env.stack.pop()["Tasks"]
+            place = {"cluster": task["ClusterArn"]}
+
+            def ended() -> Any:
+                answer = ecs.describe_tasks(tasks=[task["TaskArn"]], **place)
+                if answer["tasks"][0]["lastStatus"] != "STOPPED":
+                    return None
+                self._from_boto_response(answer, ecs.meta.service_model.operation_model("DescribeTasks").output_shape)
+                return answer["Tasks"][0]
+
+            found = self._eval_sync(env, ended, None, None, None)
+            if found is None:  # its time is over, or the execution was stopped
+                ecs.stop_task(task=task["TaskArn"], reason="Stopped by Step Functions", **place)
+                return
+            found = json.loads(to_json_str(found))
+            # As AWS does, which fails the state for a container's exit code, and for a task that did not start.
+            if any(container.get("ExitCode") != 0 for container in found["Containers"]):
+                raise _task_failed(self, env, json.dumps(found))
+            env.stack.append(found)
+
+    return EcsTask
+
+
+def _task_failed(task: Any, env: Any, cause: str) -> Exception:
+    """The `States.TaskFailed` of a task, to be raised."""
+    from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+    from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+        FailureEvent,
+        FailureEventException,
+    )
+    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+    from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+
+    kind = StatesErrorNameType.StatesTaskFailed
+    details = TaskFailedEventDetails(
+        resource=task._get_sfn_resource(),
+        resourceType=task._get_sfn_resource_type(),
+        error=kind.to_name(),
+        cause=cause,
+    )
+    return FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=StatesErrorName(typ=kind),
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+    )
+
+
 def _acting_as(role: str, service: str, region: str) -> Any:
-    """A client with temporary keys of the role; raises RuntimeError if Step Functions could not assume it in AWS."""
-    iam = client("iam", region)
-    try:
-        document = iam.get_role(RoleName=role.rsplit("/", 1)[-1])["Role"]["AssumeRolePolicyDocument"]
-    except iam.exceptions.NoSuchEntityException as error:
-        raise RuntimeError(f"The state machine's role {role} does not exist") from error
-    if not any(_trusts(statement) for statement in document["Statement"]):
-        raise RuntimeError(f"Step Functions cannot assume {role}: its trust policy must allow {PRINCIPAL}")
-    keys = client("sts", region).assume_role(RoleArn=role, RoleSessionName="StepFunctions")["Credentials"]
-    return client_as(keys, service, region)
-
-
-def _trusts(statement: dict[str, Any]) -> bool:
-    services = statement.get("Principal", {}).get("Service", [])
-    return statement["Effect"] == "Allow" and PRINCIPAL in ([services] if isinstance(services, str) else services)
+    """A client with temporary keys of the role; raises RoleError if Step Functions could not assume it in AWS."""
+    account = role.split(":")[4]
+    return client_as(assume(role, PRINCIPAL, account=account, region=region, session="StepFunctions"), service, region)

@@ -125,8 +125,9 @@ def serving(state: Path, **variables: str) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     state = tmp_path_factory.mktemp("localcloud") / "state"
-    # Glue counts a Timeout in minutes: a test has seconds.
-    with serving(state, LOCALCLOUD_GLUE_SECONDS_A_MINUTE="1") as running:
+    # Glue counts a Timeout in minutes: a test has seconds. A container's command is a Python program's text.
+    images = json.dumps({"example/python": [sys.executable, "-c"]})
+    with serving(state, LOCALCLOUD_GLUE_SECONDS_A_MINUTE="1", LOCALCLOUD_ECS_IMAGES=images) as running:
         yield running
 
 
@@ -198,6 +199,20 @@ def zipped(files: dict[str, str]) -> bytes:
 @pytest.fixture
 def archive() -> Callable[[dict[str, str]], bytes]:
     return zipped
+
+
+@pytest.fixture(scope="session")
+def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """`synthesised(environment, **context)`: the app's templates and assets, with a source that asks for a token."""
+    from tests.integration.localcloud.deploying import checkout_with_a_guarded_source, synthesise
+
+    checkout = checkout_with_a_guarded_source(tmp_path_factory.mktemp("guarded") / "checkout")
+
+    @cache
+    def run(environment: str, **context: str) -> Any:
+        return synthesise(checkout, tmp_path_factory.mktemp("synthesised"), environment, **context)
+
+    return run
 
 
 @pytest.fixture(scope="session")
