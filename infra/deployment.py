@@ -49,15 +49,16 @@ class Deployment:
     @property
     def log_retention(self) -> logs.RetentionDays:
         """How long logs are kept, as the CDK calls it."""
-        return _RETENTION[self.settings.log_retention_days]
+        return LOG_RETENTION[self.settings.log_retention_days]
 
 
-_RETENTION = {
+LOG_RETENTION = {
     7: logs.RetentionDays.ONE_WEEK,
     30: logs.RetentionDays.ONE_MONTH,
     90: logs.RetentionDays.THREE_MONTHS,
     365: logs.RetentionDays.ONE_YEAR,
 }
+"""Days → what the CDK calls them."""
 
 
 class IngotStack(cdk.Stack):

@@ -18,6 +18,8 @@ import yaml
 from ingot.errors import ConfigurationError
 
 SETTINGS_FILE = Path(__file__).with_name("settings.yaml")
+DELIVERY = "delivery"
+"""The one key of the file that is no environment: see :mod:`infra.delivery.settings`."""
 _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 Days = Annotated[int, msgspec.Meta(ge=1)]
@@ -278,8 +280,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         athena: the workgroup.
         network: a VPC; None: there is none, and all that runs does so in AWS's own network.
         warehouse: which, and how large: a Postgres that is there, Aurora or Redshift.
-        smoke_test: what a deployment is tried with; None: there is none.
         mwaa: Airflow as a service; None: there is none, and the DAG bundle waits in its bucket.
+        smoke_test: what a deployment is tried with; None: there is none.
     """
 
     environment: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]{1,11}$")]
@@ -299,8 +301,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     athena: Athena
     network: Network | None
     warehouse: Warehouse
-    smoke_test: SmokeTest | None
     mwaa: Mwaa | None
+    smoke_test: SmokeTest | None
 
     def __post_init__(self) -> None:
         if self.lake_formation and self.synthesizer == "cli-credentials" and not self.lake_formation.admins:
@@ -330,6 +332,7 @@ def load_settings(environment: str, variables: Mapping[str, str], file: Path = S
             a placeholder's variable is not set.
     """
     every = yaml.safe_load(file.read_text(encoding="utf-8"))
+    every.pop(DELIVERY, None)
     if environment not in every:
         raise ConfigurationError(
             f"{file} has no environment {environment!r}.", hint=f"choose -c environment={'|'.join(every)}"
