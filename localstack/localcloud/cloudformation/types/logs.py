@@ -59,6 +59,25 @@ class LogGroup(ResourceType):
 
 
 @register
+class LogStream(ResourceType):
+    name = "AWS::Logs::LogStream"
+    replaced_by = frozenset({"LogGroupName", "LogStreamName"})
+
+    def create(self, context: Context, properties: Properties) -> Resource:
+        name = properties.take("LogStreamName") or context.name(longest=512)
+        context.call("logs", "CreateLogStream", logGroupName=properties.require("LogGroupName"), logStreamName=name)
+        return Resource(name)
+
+    def update(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> Resource:
+        for fixed in self.replaced_by:
+            properties.take(fixed)
+        return Resource(physical_id)
+
+    def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
+        context.call("logs", "DeleteLogStream", logGroupName=properties["LogGroupName"], logStreamName=physical_id)
+
+
+@register
 class MetricFilter(ResourceType):
     name = "AWS::Logs::MetricFilter"
     replaced_by = frozenset({"FilterName", "LogGroupName"})
