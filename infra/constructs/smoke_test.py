@@ -23,7 +23,7 @@ from infra.files import IGNORED, empty_folder
 from infra.job_code import build_wheel
 from infra.nag import acknowledge, wildcard_resource
 from infra.settings import SmokeTest
-from ingot.naming import STEPS
+from ingot.naming import STEPS, Names
 
 IMAGE = "aws/codebuild/standard:7.0"
 """Ubuntu 22.04. The tag's patches are AWS's; the runtime is named in the build's phases. A finer tag would be fetched
@@ -212,6 +212,29 @@ class SmokeTestProject(Construct):
         if inside := self.project.node.try_find_child("PolicyDocument"):
             look = "CodeBuild looks at the network that it enters, and EC2 knows no resources for that."
             acknowledge(inside, {"AwsSolutions-IAM5[Resource::*]": look})
+
+
+def start_rights(names: Names) -> list[iam.PolicyStatement]:
+    """What ``infra/delivery/start_smoke_test.py`` needs for one environment's project."""
+    here = f"{names.region}:{names.account}"
+    return [
+        iam.PolicyStatement(
+            sid="SmokeTest",
+            actions=["codebuild:StartBuild", "codebuild:BatchGetBuilds"],
+            resources=[f"arn:{cdk.Aws.PARTITION}:codebuild:{here}:project/{names.smoke_test}"],
+        ),
+        iam.PolicyStatement(sid="SmokeTestLog", actions=["logs:GetLogEvents"], resources=[_streams(names)]),
+    ]
+
+
+def start_reasons(scope: Construct, names: Names) -> dict[str, str]:
+    """Why these rights have a wildcard, by cdk-nag's findings."""
+    return {wildcard_resource(scope, _streams(names)): "CodeBuild names the stream of each build."}
+
+
+def _streams(names: Names) -> str:
+    here = f"{names.region}:{names.account}"
+    return f"arn:{cdk.Aws.PARTITION}:logs:{here}:log-group:{names.smoke_test_log}:log-stream:*"
 
 
 def build_smoke_test(destination: Path, root: Path) -> Path:
