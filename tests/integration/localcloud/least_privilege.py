@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,11 +16,11 @@ from botocore.config import Config
 from localcloud.clients import ROOT_CREDENTIALS
 
 from ingot.naming import Names
+from tests.integration.localcloud.comparison import Assembly
+from tests.integration.localcloud.deploying import ACCOUNT, REGION, bootstrap, deploy
 
-ROOT = Path(__file__).resolve().parents[3]
-ACCOUNT, REGION, SOURCE = "000000000000", "us-east-1", "fakestore"
+SOURCE = "fakestore"
 NAMES = Names(environment="local", account=ACCOUNT, region=REGION)
-BOOTSTRAP_VERSION = "30"
 ENDED = {"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT"}
 REFUSED = re.compile(r"AccessDenied|refused: 403")
 LEANED_ON = (
@@ -181,27 +177,15 @@ class Objects:
                     self._s3.put_object(Bucket=bucket, Key=key, Body=self._content[bucket, key])
 
 
-def deploy(cloud: Cloud, folder: Path, variables: Mapping[str, str]) -> None:
-    """Deploy the jobs of the laptop's environment and all that they lean on, with a source that asks for a token."""
-    checkout = _checkout(folder / "checkout")
-    assembly = _synthesise(checkout, folder, variables)
-    cloud.root("s3").create_bucket(Bucket=f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}")
-    cloud.root("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value=BOOTSTRAP_VERSION, Type="String")
-    formation = cloud.root("cloudformation")
-    for name in _needed_by("ingot-local-jobs", assembly):
-        _publish(cloud, assembly, name)
-        template = json.loads((assembly / f"{name}.template.json").read_text(encoding="utf-8"))
-        formation.create_stack(StackName=name, TemplateBody=json.dumps(_without_the_rest(template)))
-        status = formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-        events = formation.describe_stack_events(StackName=name)["StackEvents"]
-        assert status == "CREATE_COMPLETE", [
-            e.get("ResourceStatusReason") for e in events if "FAILED" in e["ResourceStatus"]
-        ]
+def deploy_jobs(cloud: Cloud, assembly: Assembly) -> None:
+    """Deploy the jobs of the laptop's environment and all that they lean on."""
+    bootstrap(cloud.root)
+    deploy(cloud.root, assembly, assembly.needed_by("ingot-local-jobs"), _without_the_rest)
 
 
 def _without_the_rest(template: dict[str, Any]) -> dict[str, Any]:
     """A template without what no job leans on, such as tables, grants and alarms: their tests are elsewhere."""
-    resources = {name: r for name, r in template["Resources"].items() if r["Type"].startswith(LEANED_ON)}
+    resources = {name: {**r} for name, r in template["Resources"].items() if r["Type"].startswith(LEANED_ON)}
     for resource in resources.values():
         if "DependsOn" in resource:
             resource["DependsOn"] = [name for name in _as_list(resource["DependsOn"]) if name in resources]
@@ -220,69 +204,6 @@ def _names_in(value: Any) -> Iterator[str]:
             yield from (name for each in value.values() for name in _names_in(each))
         case list():
             yield from (name for each in value for name in _names_in(each))
-
-
-def _needed_by(stack: str, assembly: Path) -> list[str]:
-    """The stacks to deploy for one of them, in that order."""
-    artifacts = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
-    stacks = {name for name, artifact in artifacts.items() if artifact["type"] == "aws:cloudformation:stack"}
-    ordered: list[str] = []
-
-    def add(name: str) -> None:
-        for other in sorted(stacks.intersection(artifacts[name].get("dependencies", ()))):
-            add(other)
-        if name not in ordered:
-            ordered.append(name)
-
-    add(stack)
-    return ordered
-
-
-def _checkout(folder: Path) -> Path:
-    """This checkout, but for the source: it asks for credentials, and keys of a snapshot may all be gone."""
-    folder.mkdir()
-    for name in ("ingot", "glue_jobs", "dags", "dbt", "requirements", "pyproject.toml", "README.md"):
-        (folder / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "sources", folder / "sources")
-    with (folder / "sources" / SOURCE / "source.yaml").open("a", encoding="utf-8") as file:
-        file.write("auth:\n  type: bearer\n")
-    return folder
-
-
-def _synthesise(checkout: Path, folder: Path, variables: Mapping[str, str]) -> Path:
-    # Imported here: it takes seconds, and the first of them silences jsii's notice about Node.
-    import infra  # noqa: F401
-    import aws_cdk as cdk  # isort: skip
-
-    from infra.app import add_stacks
-
-    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    app = cdk.App(
-        outdir=str(folder / "assembly"), analytics_reporting=False, context={**context, "environment": "local"},
-        builtin_cloud_formation_validation=False,
-    )  # fmt: skip
-    add_stacks(app, root=checkout, build=folder / "build", variables=variables)
-    app.synth()
-    return folder / "assembly"
-
-
-def _publish(cloud: Cloud, assembly: Path, stack: str) -> None:
-    """Upload the assets of a stack, as the CDK's command would."""
-    manifest = json.loads((assembly / f"{stack}.assets.json").read_text(encoding="utf-8"))
-    for asset in manifest["files"].values():
-        path = assembly / asset["source"]["path"]
-        body = _zipped(path) if asset["source"]["packaging"] == "zip" else path.read_bytes()
-        for place in asset["destinations"].values():
-            cloud.root("s3").put_object(Bucket=place["bucketName"], Key=place["objectKey"], Body=body)
-
-
-def _zipped(folder: Path) -> bytes:
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                archive.write(file, file.relative_to(folder))
-    return buffer.getvalue()
 
 
 def _as_list(value: Any) -> list[Any]:

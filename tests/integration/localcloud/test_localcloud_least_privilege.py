@@ -37,7 +37,7 @@ from tests.integration.localcloud.least_privilege import (
     SOURCE,
     Cloud,
     Pipeline,
-    deploy,
+    deploy_jobs,
 )
 from tests.integration.localcloud.warm_python import warm_python
 
@@ -64,13 +64,12 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def checked(server: Callable[..., Any], laptop: Laptop, recorded: Any, folder: Path) -> Iterator[Cloud]:
+def checked(
+    server: Callable[..., Any], synthesised: Callable[..., Any], laptop: Laptop, recorded: Any, folder: Path
+) -> Iterator[Cloud]:
     """Ingot on a local cloud that checks rights from its first request on."""
+    assembly = synthesised("local")
     laptop.postgres.start()
-    warehouse = {
-        "INGOT_WAREHOUSE_HOST": laptop.postgres.host,
-        "INGOT_WAREHOUSE_PORT": str(laptop.postgres.port),
-    }
     with (
         warm_python(folder) as python,
         server(
@@ -81,7 +80,7 @@ def checked(server: Callable[..., Any], laptop: Laptop, recorded: Any, folder: P
         ) as running,
     ):
         cloud = Cloud(running.endpoint)
-        deploy(cloud, folder, warehouse)
+        deploy_jobs(cloud, assembly)
         with _database(laptop, cloud):
             put = cloud.root("secretsmanager").put_secret_value
             put(SecretId=NAMES.source_secret(SOURCE), SecretString=json.dumps({"token": secrets.token_hex(8)}))
