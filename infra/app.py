@@ -23,6 +23,8 @@ from infra.stacks.observability import ObservabilityStack
 from infra.stacks.orchestration import OrchestrationStack
 from infra.stacks.smoke_test import SmokeTestStack
 from infra.stacks.state_machines import StateMachinesStack
+from infra.stacks.stream import StreamStack, delivered
+from infra.stacks.transform import TransformStack
 from infra.stacks.warehouse import WarehouseStack
 from ingot.errors import IngotError
 from ingot.naming import Names
@@ -84,10 +86,18 @@ def add_stacks(
         warehouse=warehouse.secret,
         sources=sources,
     )
+    if settings.event_streams and delivered(sources):
+        streams = StreamStack(app, deployment, settings.event_streams, sources, key=lake.key)
+        streams.add_stack_dependency(lake)
     if settings.observability:
         ObservabilityStack(app, deployment, settings.observability, sources, key=lake.key)
+    dbt = None
+    if settings.dbt_task and network:
+        dbt = TransformStack(
+            app, deployment, settings.dbt_task, key=lake.key, warehouse=warehouse.secret, network=network
+        ).dbt
     if settings.step_functions:
-        StateMachinesStack(app, deployment, sources, key=lake.key).add_stack_dependency(jobs)
+        StateMachinesStack(app, deployment, sources, key=lake.key, dbt=dbt).add_stack_dependency(jobs)
     if settings.smoke_test:
         SmokeTestStack(
             app,

@@ -244,6 +244,31 @@ class Mwaa(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("an environment larger than mw1.micro has two schedulers or more")
 
 
+class DbtTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """dbt as a container task on Fargate, in the network; Airflow runs dbt itself and needs none.
+
+    A Postgres outside of the network is reached through ``nat``.
+
+    Attributes:
+        image: an image's URI in a registry, with a version; None: ``cdk deploy`` builds it from the checkout, for which
+            it needs a Docker engine.
+        cpu: in 1024ths of a vCPU.
+        memory_mib: in MiB; Fargate has a few sizes for each ``cpu``.
+        timeout_minutes: after which a run that a state machine waits for is stopped.
+    """
+
+    image: Annotated[str, msgspec.Meta(pattern=r"^[^\s@]+(:(?!latest$)\w[\w.-]*|@sha256:[0-9a-f]{64})$")] | None = None
+    cpu: Literal[256, 512, 1024, 2048, 4096] = 1024
+    memory_mib: Annotated[int, msgspec.Meta(multiple_of=512)] = 2048
+    timeout_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 60
+
+    def __post_init__(self) -> None:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+        least, most = {256: (512, 2048), 4096: (8192, 30720)}.get(self.cpu, (2 * self.cpu, 8 * self.cpu))
+        if not least <= self.memory_mib <= most or (self.memory_mib % 1024 and self.memory_mib != 512):
+            raise ValueError(f"with a cpu of {self.cpu}, memory_mib is from {least} to {most}, in steps of 1024")
+
+
 class SmokeTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A CodeBuild project that tries a deployment: a day of a source, dbt, and a look at gold.
 
@@ -255,6 +280,23 @@ class SmokeTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     source: Text
     first_day: datetime.date
+
+
+class EventStreams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Kinesis streams, and Firehose behind them, for the streams of sources that declare a ``delivery``.
+
+    Attributes:
+        retention_hours: how long Kinesis keeps an event; longer than a day costs more.
+        buffer_seconds: how long Firehose collects the events of a day before it puts them down as an object: the
+            least time from an event to its batch, and the fewer the larger objects.
+        buffer_mb: how much it collects at most, before compression.
+        landing_days: how long what landed is kept, taken or not; None: for ever. Every batch lists all that is there.
+    """
+
+    retention_hours: Annotated[int, msgspec.Meta(ge=24, le=8760)] = 24
+    buffer_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 60
+    buffer_mb: Annotated[int, msgspec.Meta(ge=64, le=128)] = 64
+    landing_days: Days | None = 90
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -280,8 +322,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         athena: the workgroup.
         network: a VPC; None: there is none, and all that runs does so in AWS's own network.
         warehouse: which, and how large: a Postgres that is there, Aurora or Redshift.
+        dbt_task: dbt as a container task, which the state machines run when a source is loaded; None: they transform
+            nothing.
         mwaa: Airflow as a service; None: there is none, and the DAG bundle waits in its bucket.
         smoke_test: what a deployment is tried with; None: there is none.
+        event_streams: how events get to the landing prefix; None: there are none, whatever sources declare.
     """
 
     environment: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]{1,11}$")]
@@ -301,10 +346,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     athena: Athena
     network: Network | None
     warehouse: Warehouse
+    dbt_task: DbtTask | None
     mwaa: Mwaa | None
     smoke_test: SmokeTest | None
+    event_streams: EventStreams | None = None
 
     def __post_init__(self) -> None:
+        if self.dbt_task and self.network is None:
+            raise ValueError("dbt_task needs a network")
         if self.lake_formation and self.synthesizer == "cli-credentials" and not self.lake_formation.admins:
             raise ValueError("without the roles of cdk bootstrap, lake_formation.admins has to name who deploys")
         if self.mwaa and not (self.network and self.network.nat):

@@ -89,6 +89,16 @@ class Names:
         return f"ingot-{self.environment}-{source}"
 
     @property
+    def cluster(self) -> str:
+        """Where container tasks run."""
+        return f"ingot-{self.environment}"
+
+    @property
+    def dbt_task(self) -> str:
+        """The task definition that builds silver and gold."""
+        return f"ingot-{self.environment}-dbt"
+
+    @property
     def smoke_test(self) -> str:
         """The CodeBuild project that tests a deployment."""
         return f"ingot-{self.environment}-smoke-test"
@@ -99,9 +109,13 @@ class Names:
         return f"/ingot/{self.environment}/smoke-test"
 
 
+LANDING = "landing/"
+"""In the Bronze bucket: below it lies what landed, of all sources."""
+
+
 def landing_prefix(source: str, stream: str) -> str:
     """In the Bronze bucket: below it lands what a stream in mode ``landed`` takes."""
-    return f"landing/{source}/{stream}/"
+    return f"{LANDING}{source}/{stream}/"
 
 
 def failed_prefix(source: str, stream: str) -> str:

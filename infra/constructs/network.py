@@ -10,10 +10,12 @@ from constructs import Construct
 from infra.constructs.log_group import EncryptedLogGroup
 from infra.deployment import Deployment
 from infra.nag import acknowledge
-from infra.settings import Aurora, Network, Postgres, Redshift, Warehouse
+from infra.settings import Aurora, Network, Postgres, Redshift
 
 ENDPOINTS = ("secretsmanager", "logs", "glue", "kms", "sts", "monitoring")
 """What a job inside speaks to besides S3: its secret, its logs, Glue itself, keys, its role, its metrics."""
+IMAGE_ENDPOINTS = ("ecr.api", "ecr.dkr")
+"""What Fargate pulls an image through where there is no way to the internet; its layers come from S3."""
 HTTPS = 443
 _MOST_ZONES = 3
 MWAA_ENDPOINTS = ("sqs",)
@@ -83,7 +85,7 @@ class PrivateNetwork(Construct):
         self._log_flows(deployment, key)
         self.clients = self._group("Clients", "What speaks to the warehouse: jobs, dbt, the rotation")
         self.airflow = self._airflow_group() if deployment.settings.mwaa else None
-        self._let_clients_speak(warehouse)
+        self._let_clients_speak(deployment)
         self.warehouse = None if isinstance(warehouse, Postgres) else self._warehouse_group(warehouse)
         self._add_endpoints(settings, deployment)
         if isinstance(warehouse, Aurora):
@@ -94,14 +96,15 @@ class PrivateNetwork(Construct):
     def _group(self, id: str, description: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(self, id, vpc=self.vpc, description=description, allow_all_outbound=False)
 
-    def _let_clients_speak(self, warehouse: Warehouse) -> None:
+    def _let_clients_speak(self, deployment: Deployment) -> None:
         # Glue demands it of the security group of its workers, which speak to each other on any port:
         # https://docs.aws.amazon.com/glue/latest/dg/setup-vpc-for-glue-access.html
         self.clients.add_ingress_rule(self.clients, ec2.Port.all_tcp(), "Workers of one job, among themselves")
         self.clients.add_egress_rule(self.clients, ec2.Port.all_tcp(), "Workers of one job, among themselves")
         # S3's addresses are public ones, though the gateway endpoint is the only route to them.
         self.clients.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "S3 and the interface endpoints")
-        if isinstance(warehouse, Postgres) and warehouse.private:
+        warehouse = deployment.settings.warehouse
+        if isinstance(warehouse, Postgres) and (warehouse.private or deployment.settings.dbt_task):
             self.clients.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(warehouse.port), "The Postgres next door")
 
     def _airflow_group(self) -> ec2.SecurityGroup:
@@ -131,7 +134,8 @@ class PrivateNetwork(Construct):
             ("redshift-data", "redshift-serverless") if deployment.settings.warehouse.engine == "redshift" else ()
         )
         airflow = MWAA_ENDPOINTS if self.airflow else ()
-        for service in sorted({*ENDPOINTS, *data_api, *airflow, *settings.endpoints}):
+        images = IMAGE_ENDPOINTS if deployment.settings.dbt_task and not settings.nat else ()
+        for service in sorted({*ENDPOINTS, *data_api, *airflow, *images, *settings.endpoints}):
             self.vpc.add_interface_endpoint(
                 f"Endpoint-{service}",
                 service=ec2.InterfaceVpcEndpointAwsService(service),

@@ -12,8 +12,9 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
+from infra.constructs.dbt_task import DbtBuild
 from infra.constructs.log_group import EncryptedLogGroup
-from infra.constructs.state_machine_definition import definition
+from infra.constructs.state_machine_definition import Transform, definition
 from infra.constructs.state_machine_schedule import rhythm
 from infra.deployment import Deployment
 from infra.nag import acknowledge
@@ -48,13 +49,16 @@ class SourceStateMachine(Construct):
     """A state machine that runs the steps of one source, see :mod:`infra.constructs.state_machine_definition`.
 
     It is encrypted with the lake's key, traced, and logs every state without its data. Its role starts, watches and
-    stops the source's own jobs. Where the settings follow schedules, EventBridge starts it with the time it was due.
+    stops the source's own jobs, and dbt's task. Where the settings follow schedules, EventBridge starts it with the
+    time it was due.
 
     Args:
         scope, id: as for every construct.
         deployment: what it is made from.
         source: whose pipeline it is; its jobs have to be there.
         key: the lake's.
+        dbt: what builds silver and gold when the source is loaded.
+            @default None: nothing is transformed.
 
     Attributes:
         machine: the state machine.
@@ -64,7 +68,16 @@ class SourceStateMachine(Construct):
         SourceStateMachine(self, "fakestore", deployment, source=source, key=lake.key)
     """
 
-    def __init__(self, scope: Construct, id: str, deployment: Deployment, *, source: Source, key: kms.IKey) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        deployment: Deployment,
+        *,
+        source: Source,
+        key: kms.IKey,
+        dbt: DbtBuild | None = None,
+    ) -> None:
         super().__init__(scope, id)
         self._deployment, self._source, self._key = deployment, source, key
         settings, names = deployment.settings, deployment.names
@@ -81,9 +94,14 @@ class SourceStateMachine(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
             description=f"State machine of source {source.name}",
-            inline_policies={"Run": iam.PolicyDocument(statements=list(self._statements()))},
+            inline_policies={
+                "Run": iam.PolicyDocument(
+                    statements=[*self._statements(), *(dbt.run_statements(self) if dbt else ())],
+                )
+            },
         )
-        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": _EVERYWHERE})
+        reasons = dbt.run_reasons(self) if dbt else {}
+        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": _EVERYWHERE, **reasons})
         self._let_deliveries_decrypt()
         ticks = rhythm(source.schedule)
         self.machine = stepfunctions.CfnStateMachine(
@@ -91,13 +109,20 @@ class SourceStateMachine(Construct):
             "Machine",
             state_machine_name=name,
             state_machine_type="STANDARD",
-            definition_string=json.dumps(
+            definition_string=stack.to_json_string(
                 definition(
                     names=names,
                     source=source.name,
                     streams=list(source.streams),
                     rhythm=ticks,
                     retry_seconds=RETRY_POLLS * settings.poll_seconds,
+                    dbt=Transform(
+                        arguments=dbt.run_arguments(),
+                        timeout_seconds=dbt.settings.timeout_minutes * 60,
+                        log_group=dbt.log_group,
+                    )
+                    if dbt
+                    else None,
                 )
             ),
             role_arn=role.role_arn,

@@ -4,14 +4,15 @@ The same graph as the DAG ``ingest_{source}``, over the same jobs with the same 
 each stream side by side, the audit when all of them are over, then dbt if every stream was loaded. A failed stream
 stops nothing but itself, and fails the execution at its end.
 
-A step is a ``Parallel`` of one branch around a Glue task. A task's own ``Retry`` goes by the error's name, which is
-``States.TaskFailed`` whatever the job says; the branch ends with ``TRANSIENT`` or ``TERMINAL`` instead, as the job's
-message does, and the step retries the first.
+A step is a ``Parallel`` of one branch around a task, of Glue or for dbt of ECS. A task's own ``Retry`` goes by the
+error's name, which is ``States.TaskFailed`` whatever happened; the branch ends with ``TRANSIENT`` or ``TERMINAL``
+instead, as the job's message does and as dbt's exit code says, and the step retries the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from infra.constructs.state_machine_schedule import Rhythm
@@ -37,13 +38,18 @@ _RUN = """{{% (
 
 _HALF = "{% $exists($states.input.interval_start) != $exists($states.input.interval_end) %}"
 
-# A failed task's cause is the job run as JSON; one that could not be started has a text; one that was stopped by
-# hand is the run itself.
-_FAILURE = (
-    "$failed := $states.input; "
-    "$run := $failed.Error = 'States.TaskFailed' ? $parse($failed.Cause) : $failed; "
+# A failed task's cause is the job run, or the task of ECS, as JSON; one that could not be started has a text; one that
+# was stopped by hand is the run itself.
+_FAILED = "$failed := $states.input; $run := $failed.Error = 'States.TaskFailed' ? $parse($failed.Cause) : $failed; "
+_FAILURE = _FAILED + (
     "$reason := $exists($run.ErrorMessage) ? $run.ErrorMessage : $exists($run.Cause) ? $run.Cause "
     ": 'the job gave no reason'; "
+)
+# dbt's exit code 1 is a model that does not run or a test that does not hold; 2 is all else. As dags/ingot_dbt.py.
+_DBT_ERROR = (
+    "{% (" + _FAILED + "$failed.Error in ['ECS.AccessDeniedException', 'ECS.ClientException', "
+    "'ECS.ClusterNotFoundException', 'ECS.InvalidParameterException'] or $run.Containers[0].ExitCode = 1 "
+    "? 'TERMINAL' : 'TRANSIENT') %}"
 )
 # No second try finds another job, another role or other arguments.
 _FINAL = "['Glue.EntityNotFoundException', 'Glue.AccessDeniedException', 'Glue.InvalidInputException']"
@@ -53,8 +59,29 @@ _ERROR = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Transform:
+    """dbt's task.
+
+    Attributes:
+        arguments: what ``ecs:runTask`` is told.
+        timeout_seconds: when a task that has not ended is stopped.
+        log_group: where its lines are.
+    """
+
+    arguments: State
+    timeout_seconds: int
+    log_group: str
+
+
 def definition(
-    *, names: Names, source: str, streams: Sequence[str], rhythm: Rhythm, retry_seconds: int, dbt: State | None = None
+    *,
+    names: Names,
+    source: str,
+    streams: Sequence[str],
+    rhythm: Rhythm,
+    retry_seconds: int,
+    dbt: Transform | None = None,
 ) -> State:
     """The state machine of a source.
 
@@ -86,7 +113,7 @@ def definition(
                 "Choices": [{"Condition": "{% $count($failures[$exists(stream)]) = 0 %}", "Next": "dbt"}],
                 "Default": "all well?",
             },
-            "dbt": {**dbt, "Catch": [_noted("dbt", "all well?")], "Next": "all well?"},
+            "dbt": {**_dbt(dbt, retry_seconds), "Catch": [_noted("dbt", "all well?")], "Next": "all well?"},
         }
     after_audit = next(iter(transform), "all well?")
     return {
@@ -177,6 +204,57 @@ def _noted(step: str, following: str) -> State:
 
 def _step(step: str, job: str, arguments: dict[str, str], retry_seconds: int) -> State:
     """One job run, tried again while its failure is transient; the error's cause is the job's reason."""
+    return _tried(
+        step,
+        {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::glue:startJobRun.sync",
+            "Arguments": {"JobName": job, "Arguments": arguments},
+        },
+        # That a run was stopped by hand is an end like any for Step Functions; it is no success.
+        success="{% $states.input.JobRunState = 'SUCCEEDED' %}",
+        error=_ERROR,
+        cause="{% ("
+        + _FAILURE
+        + f"'Glue job {job} ' & ($exists($run.JobRunState) ? $run.JobRunState : $failed.Error) "
+        + "& ': ' & $reason & ($exists($run.Id) ? ' (run ' & $run.Id & ')' : '')) %}",
+        retry_seconds=retry_seconds,
+    )
+
+
+def _dbt(dbt: Transform, retry_seconds: int) -> State:
+    """One run of dbt's task; what is wrong is in its log, which the error's cause names."""
+    return _tried(
+        "dbt",
+        {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::ecs:runTask.sync",
+            "Arguments": dbt.arguments,
+            "TimeoutSeconds": dbt.timeout_seconds,
+        },
+        success="{% $states.input.Containers[0].ExitCode = 0 %}",
+        error=_DBT_ERROR,
+        cause="{% ("
+        + _FAILED
+        + "$code := $run.Containers[0].ExitCode; "
+        + "'dbt ' & ($exists($code) ? 'ended with exit code ' & $string($code) : 'did not end: ' & "
+        + "($exists($run.StoppedReason) ? $run.StoppedReason : $exists($run.Cause) ? $run.Cause : $failed.Error)) & "
+        + f"($exists($run.TaskArn) ? ' (log {dbt.log_group}, task ' & $split($run.TaskArn, '/')[2] & ')' : '')) %}}",
+        retry_seconds=retry_seconds,
+    )
+
+
+def _tried(step: str, task: State, *, success: str, error: str, cause: str, retry_seconds: int) -> State:
+    """A task, tried again while its failure is transient.
+
+    Args:
+        step: names its states.
+        task: waits for the end of what it starts.
+        success: whether what ended did what it should.
+        error: ``TRANSIENT`` or ``TERMINAL``, of a failure.
+        cause: what a person is told of it.
+        retry_seconds: before the second try.
+    """
     run, ended, done, failed = f"run {step}", f"{step} ended", f"{step} done", f"{step} failed"
     return {
         "Type": "Parallel",
@@ -184,28 +262,14 @@ def _step(step: str, job: str, arguments: dict[str, str], retry_seconds: int) ->
             {
                 "StartAt": run,
                 "States": {
-                    run: {
-                        "Type": "Task",
-                        "Resource": "arn:aws:states:::glue:startJobRun.sync",
-                        "Arguments": {"JobName": job, "Arguments": arguments},
-                        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": failed}],
-                        "Next": ended,
-                    },
-                    # That a run was stopped by hand is an end like any for Step Functions; it is no success.
+                    run: {**task, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": failed}], "Next": ended},
                     ended: {
                         "Type": "Choice",
-                        "Choices": [{"Condition": "{% $states.input.JobRunState = 'SUCCEEDED' %}", "Next": done}],
+                        "Choices": [{"Condition": success, "Next": done}],
                         "Default": failed,
                     },
                     done: {"Type": "Succeed"},
-                    failed: {
-                        "Type": "Fail",
-                        "Error": _ERROR,
-                        "Cause": "{% ("
-                        + _FAILURE
-                        + f"'Glue job {job} ' & ($exists($run.JobRunState) ? $run.JobRunState : $failed.Error) "
-                        + "& ': ' & $reason & ($exists($run.Id) ? ' (run ' & $run.Id & ')' : '')) %}",
-                    },
+                    failed: {"Type": "Fail", "Error": error, "Cause": cause},
                 },
             }
         ],

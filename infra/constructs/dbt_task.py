@@ -1,0 +1,285 @@
+"""dbt as a container task on Fargate, for those who have no Airflow workers to spare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.constructs.log_group import EncryptedLogGroup
+from infra.constructs.network import PrivateNetwork
+from infra.dbt_image import build_context
+from infra.deployment import Deployment
+from infra.nag import acknowledge, wildcard_resource
+from infra.settings import DbtTask
+
+CONTAINER = "dbt"
+USER = "10001:10001"
+SCRATCH = "/scratch"
+"""What the image's user may write to; the rest of its root is read-only."""
+
+# What dbt/profiles.yml reads → the member of the warehouse's secret.
+_VARIABLES = {
+    "INGOT_WAREHOUSE_HOST": "host",
+    "INGOT_WAREHOUSE_PORT": "port",
+    "INGOT_WAREHOUSE_USER": "username",
+    "INGOT_WAREHOUSE_PASSWORD": "password",
+    "INGOT_WAREHOUSE_DBNAME": "dbname",
+}
+_PRIVATE_REGISTRY = re.compile(
+    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)"
+)
+
+
+class DbtBuild(Construct):
+    """A cluster, and the task that builds silver and gold as ``ingot transform`` does.
+
+    The container has no right to anything in AWS: ECS reads the warehouse's secret for it, member by member, and the
+    log driver writes its lines. It runs in the private subnets as somebody who is not root, on a root that is
+    read-only.
+
+    Args:
+        scope, id: as for every construct.
+        deployment: what it is made from.
+        settings: see :class:`infra.settings.DbtTask`.
+        network: where it runs.
+        key: the lake's.
+        warehouse: the secret.
+
+    Attributes:
+        cluster: the cluster's name.
+        family: the task definition's name without a revision: what is run is the newest.
+        log_group: the log group's name.
+        task_role, execution_role: the container's, which has no rights, and that of ECS.
+
+    Example::
+
+        DbtBuild(self, "Dbt", deployment, settings=DbtTask(), network=network, key=lake.key, warehouse=secret)
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        deployment: Deployment,
+        *,
+        settings: DbtTask,
+        network: PrivateNetwork,
+        key: kms.IKey,
+        warehouse: secretsmanager.ISecret,
+    ) -> None:
+        super().__init__(scope, id)
+        self._deployment, self._network = deployment, network
+        self.settings = settings
+        self.cluster, self.family = deployment.names.cluster, deployment.names.dbt_task
+        self.log_group = f"/ingot/{deployment.names.environment}/dbt"
+        log = EncryptedLogGroup(self, "Log", deployment, name=self.log_group, key=key).group
+        image, pulling = self._image()
+        self.task_role = self._role("TaskRole", "The container of dbt, which asks AWS for nothing", [])
+        self.execution_role = self._role(
+            "ExecutionRole",
+            "Starts the container of dbt: its image, its secrets, its log",
+            [
+                *pulling,
+                iam.PolicyStatement(
+                    sid="Warehouse", actions=["secretsmanager:GetSecretValue"], resources=[warehouse.secret_arn]
+                ),
+                iam.PolicyStatement(
+                    sid="Key",
+                    actions=["kms:Decrypt"],
+                    resources=[key.key_arn],
+                    conditions={
+                        "StringEquals": {"kms:ViaService": f"secretsmanager.{cdk.Stack.of(self).region}.amazonaws.com"}
+                    },
+                ),
+                iam.PolicyStatement(
+                    sid="Log",
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[log.log_group_arn],  # ends in :*, its streams
+                ),
+            ],
+        )
+        if pulling:
+            acknowledge(
+                self.execution_role,
+                {"AwsSolutions-IAM5[Resource::*]": "A login to ECR is to a registry; what is pulled is named."},
+            )
+        ecs.CfnCluster(
+            self,
+            "Cluster",
+            cluster_name=self.cluster,
+            cluster_settings=[ecs.CfnCluster.ClusterSettingsProperty(name="containerInsights", value="enabled")],
+        )
+        definition = ecs.CfnTaskDefinition(
+            self,
+            "Definition",
+            family=self.family,
+            cpu=str(settings.cpu),
+            memory=str(settings.memory_mib),
+            network_mode="awsvpc",
+            requires_compatibilities=["FARGATE"],
+            runtime_platform=ecs.CfnTaskDefinition.RuntimePlatformProperty(
+                cpu_architecture="X86_64", operating_system_family="LINUX"
+            ),
+            task_role_arn=self.task_role.role_arn,
+            execution_role_arn=self.execution_role.role_arn,
+            volumes=[ecs.CfnTaskDefinition.VolumeProperty(name="scratch")],
+            container_definitions=[self._container(image, warehouse)],
+        )
+        definition.node.add_dependency(self.execution_role)
+
+    def run_arguments(self) -> dict[str, Any]:
+        """What ``ecs:runTask`` of a state machine is told."""
+        return {
+            "Cluster": self.cluster,
+            "TaskDefinition": self.family,
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": {
+                "AwsvpcConfiguration": {
+                    "Subnets": [subnet.subnet_id for subnet in self._network.subnets],
+                    "SecurityGroups": [self._network.clients.security_group_id],
+                    "AssignPublicIp": "DISABLED",
+                }
+            },
+        }
+
+    def run_statements(self, scope: Construct) -> Iterable[iam.PolicyStatement]:
+        """What a state machine needs to run it and to wait for its end.
+
+        https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
+        """
+        stack = cdk.Stack.of(scope)
+        cluster = stack.format_arn(service="ecs", resource="cluster", resource_name=self.cluster)
+        inside = {"ArnEquals": {"ecs:cluster": cluster}}
+        yield iam.PolicyStatement(
+            sid="RunDbt", actions=["ecs:RunTask"], resources=[self._definitions(scope)], conditions=inside
+        )
+        yield iam.PolicyStatement(
+            sid="WatchDbt",
+            actions=["ecs:DescribeTasks", "ecs:StopTask"],
+            resources=[self._tasks(scope)],
+            conditions=inside,
+        )
+        yield iam.PolicyStatement(
+            sid="PassDbtRoles",
+            actions=["iam:PassRole"],
+            resources=[self.task_role.role_arn, self.execution_role.role_arn],
+            conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        )
+        yield iam.PolicyStatement(
+            sid="HearOfDbtsEnd",
+            actions=["events:PutTargets", "events:PutRule", "events:DescribeRule"],
+            resources=[
+                stack.format_arn(
+                    service="events", resource="rule", resource_name="StepFunctionsGetEventsForECSTaskRule"
+                )
+            ],
+        )
+
+    def run_reasons(self, scope: Construct) -> dict[str, str]:
+        """Why these rights name resources by patterns, for :func:`infra.nag.acknowledge`."""
+        return {
+            wildcard_resource(scope, self._definitions(scope)): "Every deployment makes a revision: the newest is run.",
+            wildcard_resource(
+                scope, self._tasks(scope)
+            ): "Tasks of this cluster; their names are drawn when they start.",
+        }
+
+    def _definitions(self, scope: Construct) -> str:
+        return cdk.Stack.of(scope).format_arn(
+            service="ecs", resource="task-definition", resource_name=f"{self.family}:*"
+        )
+
+    def _tasks(self, scope: Construct) -> str:
+        return cdk.Stack.of(scope).format_arn(service="ecs", resource="task", resource_name=f"{self.cluster}/*")
+
+    def _role(self, id: str, description: str, statements: list[iam.PolicyStatement]) -> iam.Role:
+        return iam.Role(
+            self,
+            id,
+            assumed_by=iam.ServicePrincipal(
+                "ecs-tasks.amazonaws.com",
+                # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
+            ),
+            description=description,
+            inline_policies={"Run": iam.PolicyDocument(statements=statements)} if statements else None,
+        )
+
+    def _image(self) -> tuple[str, list[iam.PolicyStatement]]:
+        """The image's URI, and what pulling it takes."""
+        uri = self.settings.image
+        if uri is None:
+            asset = ecr_assets.DockerImageAsset(
+                self,
+                "Image",
+                directory=str(build_context(self._deployment.build / "dbt-image", self._deployment.root)),
+                platform=ecr_assets.Platform.LINUX_AMD64,
+            )
+            return asset.image_uri, _pulling(asset.repository.repository_arn)
+        private = _PRIVATE_REGISTRY.match(uri)
+        if private is None:
+            return uri, []
+        arn = cdk.Stack.of(self).format_arn(
+            service="ecr",
+            resource="repository",
+            resource_name=private["name"],
+            account=private["account"],
+            region=private["region"],
+        )
+        return uri, _pulling(arn)
+
+    def _container(self, image: str, warehouse: secretsmanager.ISecret) -> dict[str, Any]:
+        properties = ecs.CfnTaskDefinition
+        return properties.ContainerDefinitionProperty(
+            name=CONTAINER,
+            image=image,
+            essential=True,
+            # As ingot/cli/transform.py calls it; where dbt finds the project and writes to, the image says.
+            command=[
+                "build",
+                *("--target", self._deployment.settings.warehouse.engine),
+                *("--exclude-resource-type", "unit_test"),
+            ],
+            user=USER,
+            readonly_root_filesystem=True,
+            linux_parameters=properties.LinuxParametersProperty(
+                init_process_enabled=True, capabilities=properties.KernelCapabilitiesProperty(drop=["ALL"])
+            ),
+            mount_points=[
+                properties.MountPointProperty(source_volume="scratch", container_path=SCRATCH, read_only=False)
+            ],
+            secrets=[
+                properties.SecretProperty(name=name, value_from=f"{warehouse.secret_arn}:{member}::")
+                for name, member in _VARIABLES.items()
+            ],
+            log_configuration=properties.LogConfigurationProperty(
+                log_driver="awslogs",
+                options={
+                    "awslogs-group": self.log_group,
+                    "awslogs-region": cdk.Stack.of(self).region,
+                    "awslogs-stream-prefix": "build",
+                },
+            ),
+            stop_timeout=60,  # dbt cancels its queries when it is asked to end
+        )
+
+
+def _pulling(repository: str) -> list[iam.PolicyStatement]:
+    # https://docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_ECS.html
+    return [
+        iam.PolicyStatement(sid="Login", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        iam.PolicyStatement(
+            sid="Pull",
+            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            resources=[repository],
+        ),
+    ]
