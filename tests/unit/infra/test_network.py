@@ -165,7 +165,7 @@ def test_all_that_passes_is_logged_encrypted_and_kept_as_long_as_the_settings_sa
         assert logs["LogGroupName"] == f"/ingot/{assembly.environment}/network"
         assert logs["RetentionInDays"] == days
         assert "lake:ExportsOutputFnGetAttKey" in json.dumps(logs["KmsKeyId"])
-        (key,) = assembly.resources("AWS::KMS::Key").values()
+        (key,) = (key for path, key in assembly.resources("AWS::KMS::Key").items() if path.startswith("lake/"))
         assert f"log-group:/ingot/{assembly.environment}/network" in json.dumps(key["Properties"]["KeyPolicy"])
 
 
