@@ -21,6 +21,7 @@ class Access:
         warehouse: True: it reads the warehouse's secret.
         source: True: it reads the source's secret, if the source has one.
         contracts: True: it reads the sources and their contracts.
+        landing: True: it takes what lands for the source, if something does.
     """
 
     read: tuple[str, ...]
@@ -29,19 +30,27 @@ class Access:
     warehouse: bool = False
     source: bool = False
     contracts: bool = True
+    landing: bool = False
 
-    def of_source(self, source: str) -> Access:
-        """The same rights with the source's name filled in."""
+    def of_source(self, source: str, *, lands: bool = False) -> Access:
+        """The same rights with the source's name filled in.
+
+        Args:
+            lands: whether something lands for it.
+        """
+        landing = (_LANDING,) if self.landing and lands else ()
 
         def fill(paths: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(path.format(source=source) for path in paths)
 
-        return replace(self, read=fill(self.read), write=fill(self.write), list=fill(self.list))
+        read, listed = (*self.read, *landing), (*self.list, *landing)
+        return replace(self, read=fill(read), write=fill(self.write), list=fill(listed))
 
 
 _DATA, _DELETES = "bronze/data/{source}/", "bronze/deletes/{source}/"
 _MANIFESTS, _ATTEMPTS = "bronze/manifests/{source}/", "bronze/attempts/{source}/"
 _SEQUENCE, _KNOWN = "bronze/sequence/{source}/", "bronze/known/{source}/"
+_LANDING = "bronze/landing/{source}/"
 _QUARANTINE, _PARQUET = "bronze/quarantine/{source}/", "lake/bronze/{source}/"
 
 ACCESS: Mapping[str, Access] = {
@@ -50,6 +59,7 @@ ACCESS: Mapping[str, Access] = {
         list=(_MANIFESTS, _SEQUENCE, _ATTEMPTS),
         write=(_DATA, _DELETES, _QUARANTINE, _MANIFESTS, _SEQUENCE, _KNOWN, _ATTEMPTS),
         source=True,
+        landing=True,
     ),
     "refine": Access(read=(_MANIFESTS, _DATA, _DELETES), list=(_ATTEMPTS,), write=(_PARQUET, _ATTEMPTS)),
     "load": Access(read=(_MANIFESTS, _PARQUET), list=(_ATTEMPTS,), write=(_ATTEMPTS,), warehouse=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
@@ -38,6 +39,8 @@ class DataBucket(Construct):
             @default None: versions can be deleted, and expire.
         expire_days: how long current objects are kept.
             @default None: for ever.
+        expire_below: prefix → how many days what is below it is kept.
+            @default none: as long as the rest.
 
     Example::
 
@@ -56,6 +59,7 @@ class DataBucket(Construct):
         tiered: bool = False,
         lock: ObjectLock | None = None,
         expire_days: int | None = None,
+        expire_below: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         super().__init__(scope, id)
         settings = deployment.settings
@@ -82,6 +86,12 @@ class DataBucket(Construct):
                 ),
                 *(_transitions(settings.transitions) if tiered else ()),
                 *(_expiration(expire_days) if expire_days else ()),
+                *(
+                    s3.LifecycleRule(
+                        id=f"expire-{prefix.rstrip('/')}", prefix=prefix, expiration=cdk.Duration.days(days)
+                    )
+                    for prefix, days in expire_below.items()
+                ),
             ],
         )
         # Said at the lower level: the higher one also opens the receiving bucket, and across stacks it does

@@ -67,6 +67,7 @@ class StepJob(Construct):
         source: the source's name.
         step: one of ``ingot.naming.JOBS``.
         secret: the source's, where it asks for credentials.
+        lands: whether the source takes what lands in the Bronze bucket.
 
     Example::
 
@@ -82,6 +83,7 @@ class StepJob(Construct):
         source: str,
         step: str,
         secret: secretsmanager.CfnSecret | None = None,
+        lands: bool = False,
     ) -> None:
         super().__init__(scope, id)
         self._platform = platform
@@ -89,7 +91,7 @@ class StepJob(Construct):
         # A job inside has no way to the internet: one that asks a source stays outside.
         self._connection = platform.connection if ACCESS[step].warehouse else None
         alone = step == "rebuild"
-        access = ACCESS[step].of_source(source)
+        access = ACCESS[step].of_source(source, lands=lands)
         artifacts = platform.buckets["artifacts"]
         self.role = iam.Role(
             self,

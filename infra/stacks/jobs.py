@@ -97,7 +97,9 @@ class JobsStack(IngotStack):
         for name, source in sources.items():
             secret = self._secret(name, deployment, key) if source.auth is not None else None
             for step in JOBS:
-                job = StepJob(self, f"{name}-{step}", platform=platform, source=name, step=step, secret=secret)
+                job = StepJob(
+                    self, f"{name}-{step}", platform=platform, source=name, step=step, secret=secret, lands=source.lands
+                )
                 job.node.add_dependency(*uploads)  # a job never points at code that is not there yet
 
     def _secret(self, source: str, deployment: Deployment, key: kms.IKey) -> secretsmanager.CfnSecret:

@@ -15,9 +15,18 @@ from infra.constructs.data_bucket import DataBucket
 from infra.constructs.data_quality import DataQuality
 from infra.constructs.lake_formation import LakeFormation
 from infra.deployment import Deployment, IngotStack
+from infra.settings import Settings
+from ingot.naming import LANDING
 from ingot.sources import Source
 
 ACCESS_LOG_DAYS = 90
+
+
+def _landing(settings: Settings, sources: Mapping[str, Source]) -> dict[str, int]:
+    """How long what landed is kept: its records are in Bronze as they were."""
+    streams = settings.event_streams
+    lands = any(source.lands for source in sources.values())
+    return {LANDING: streams.landing_days} if lands and streams and streams.landing_days else {}
 
 
 class LakeStack(IngotStack):
@@ -56,6 +65,7 @@ class LakeStack(IngotStack):
                 access_logs=self.access_logs,
                 tiered=purpose != "artifacts",
                 lock=settings.object_lock if purpose == "bronze" else None,
+                expire_below=_landing(settings, sources) if purpose == "bronze" else {},
             ).bucket
             for purpose, bucket_name in deployment.lake_buckets.items()
         }

@@ -1,0 +1,132 @@
+"""A source that declares a delivery gets a Kinesis stream and a Firehose stream, and its extract job the right to take
+what they bring; a source that does not gets neither."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings import load_settings
+
+from .conftest import ENVIRONMENTS, ROOT, VARIABLES
+
+SOURCE, NAME = "orders_stream", "ingot-local-orders_stream-orders"
+BUCKET = "arn:aws:s3:::ingot-local-bronze-000000000000-us-east-1"
+BELOW = "landing/orders_stream/orders/"
+
+
+@pytest.fixture(scope="module")
+def streaming(synthesise: Callable[..., Any], make_checkout: Callable[[], Path]) -> Any:
+    """The laptop's environment with one more folder below sources/, and nothing else."""
+    root = make_checkout()
+    shutil.copytree(ROOT / "tests/sources" / SOURCE, root / "sources" / SOURCE)
+    return synthesise("local", root)
+
+
+def only(assembly: Any, kind: str) -> Any:
+    (found,) = (r for name, r in assembly.resources(kind).items() if name.startswith("stream/"))
+    return found["Properties"]
+
+
+def extract_statements(assembly: Any, source: str) -> list[dict[str, Any]]:
+    (job,) = (
+        job["Properties"]
+        for job in assembly.resources("AWS::Glue::Job").values()
+        if job["Properties"]["Name"] == f"ingot-local-{source}-extract"
+    )
+    role = assembly.templates["jobs"]["Resources"][job["Role"]["Fn::GetAtt"][0]]["Properties"]
+    return list(role["Policies"][0]["PolicyDocument"]["Statement"])
+
+
+def test_adding_a_stream_is_adding_a_folder(streaming: Any, local: Any) -> None:
+    assert set(streaming.templates) - set(local.templates) == {"stream"}
+    assert "landing/" not in str(local.templates)
+
+
+def test_no_rule_of_the_reviewers_is_broken(streaming: Any) -> None:
+    assert streaming.findings == []
+
+
+def test_events_are_kept_encrypted_on_demand_for_as_long_as_the_settings_say(streaming: Any) -> None:
+    stream = only(streaming, "AWS::Kinesis::Stream")
+
+    assert (stream["Name"], stream["RetentionPeriodHours"]) == (NAME, 24)
+    assert stream["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
+    assert stream["StreamEncryption"]["EncryptionType"] == "KMS"
+    assert "lake" in str(stream["StreamEncryption"]["KeyId"])
+
+
+def test_objects_land_by_the_day_of_their_events_as_compressed_lines(streaming: Any) -> None:
+    delivery = only(streaming, "AWS::KinesisFirehose::DeliveryStream")
+    told = delivery["ExtendedS3DestinationConfiguration"]
+    processors = {
+        each["Type"]: {p["ParameterName"]: p["ParameterValue"] for p in each["Parameters"]}
+        for each in told["ProcessingConfiguration"]["Processors"]
+    }
+
+    assert (delivery["DeliveryStreamName"], delivery["DeliveryStreamType"]) == (NAME, "KinesisStreamAsSource")
+    assert told["BucketARN"] == BUCKET
+    assert told["Prefix"] == f"{BELOW}day=!{{partitionKeyFromQuery:day}}/"
+    assert told["ErrorOutputPrefix"].startswith(f"{BELOW}failed/!{{firehose:error-output-type}}/")
+    assert told["BufferingHints"] == {"IntervalInSeconds": 1, "SizeInMBs": 64}
+    assert told["CompressionFormat"] == "GZIP"
+    assert "lake" in str(told["EncryptionConfiguration"]["KMSEncryptionConfig"])
+    assert told["CloudWatchLoggingOptions"]["Enabled"] is True
+    assert processors == {
+        "MetadataExtraction": {
+            "MetadataExtractionQuery": '{day:(.placed_at[0:10]? // "other")}',
+            "JsonParsingEngine": "JQ-1.6",
+        },
+        "AppendDelimiterToRecord": {"Delimiter": "\\n"},
+    }
+
+
+def test_firehose_reads_its_stream_and_writes_below_its_prefix_and_may_do_nothing_else(streaming: Any) -> None:
+    role = only(streaming, "AWS::IAM::Role")
+    (policy,) = role["Policies"]
+    rights = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Principal"] == {"Service": "firehose.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "000000000000"}}
+    assert set(rights) == {"Read", "Write", "Bucket", "Key", "Log"}
+    assert rights["Read"]["Resource"]["Fn::GetAtt"][0].startswith("orders")
+    assert rights["Write"]["Resource"] == f"{BUCKET}/{BELOW}*"
+    assert rights["Bucket"]["Resource"] == BUCKET
+    assert not [a for each in rights.values() for a in each["Action"] if "*" in a or "Delete" in a]
+    assert rights["Key"]["Condition"]["StringEquals"]["kms:ViaService"] == [
+        "s3.us-east-1.amazonaws.com",
+        "kinesis.us-east-1.amazonaws.com",
+    ]
+
+
+def test_only_the_extract_job_of_the_source_may_take_what_lands(streaming: Any) -> None:
+    landing = f"{BUCKET}/landing/{SOURCE}/*"
+    read, listed, *_ = extract_statements(streaming, SOURCE)
+
+    assert landing in read["Resource"]
+    assert f"landing/{SOURCE}/*" in listed["Condition"]["StringLike"]["s3:prefix"]
+    holders = re.findall(r"landing/[\w*]+/\*", str(streaming.templates["jobs"]))
+    assert holders == [f"landing/{SOURCE}/*"] * 2
+    assert "landing/" not in str(extract_statements(streaming, "fakestore"))
+
+
+def test_what_landed_expires_and_nothing_else_of_bronze_does(streaming: Any) -> None:
+    bronze = next(
+        bucket["Properties"]
+        for bucket in streaming.resources("AWS::S3::Bucket").values()
+        if "-bronze-" in str(bucket["Properties"].get("BucketName"))
+    )
+    expiring = [rule for rule in bronze["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
+
+    assert [(rule["Prefix"], rule["ExpirationInDays"]) for rule in expiring] == [("landing/", 90)]
+
+
+def test_every_environment_streams_what_sources_declare() -> None:
+    for environment in ENVIRONMENTS:
+        assert load_settings(environment, VARIABLES).event_streams is not None
