@@ -157,10 +157,10 @@ def verify(stored: BinaryIO, part: Part) -> None:
         raise IntegrityError("The object is not what its manifest recorded.", key=part.key, hint=_RESTORE)
 
 
-def read_reject_object(store: ObjectStore, key: str) -> list[dict[str, Any]]:
-    """The refused records of one object of the quarantine, as :class:`RejectWriter` wrote them."""
-    content = zstandard.ZstdDecompressor().stream_reader(store.get(key)).readall()
-    return [msgspec.json.decode(line) for line in content.splitlines()]
+def read_reject_object(store: ObjectStore, key: str) -> Iterator[dict[str, Any]]:
+    """The refused records of one object of the quarantine, as :class:`RejectWriter` wrote them, one after the other."""
+    with zstandard.ZstdDecompressor().stream_reader(store.get(key)) as content:
+        yield from map(msgspec.json.decode, io.BufferedReader(content))
 
 
 def _reject_line(refusal: Refusal) -> bytes:

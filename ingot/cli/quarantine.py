@@ -325,7 +325,7 @@ def _rejects(bronze: ObjectStore, each: QuarantineObject, rule: str | None) -> I
     from ingot.bronze import read_reject_object
     from ingot.quarantine import Reject
 
-    rejects = msgspec.convert(read_reject_object(bronze, each.key), list[Reject])
+    rejects = msgspec.convert(list(read_reject_object(bronze, each.key)), list[Reject])
     return (reject for reject in rejects if reject.breaks(rule))
 
 

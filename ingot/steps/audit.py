@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -51,10 +50,10 @@ def audit(
                 attempts[key].end_if_running()
     batches = {a.batch for a in attempts.values()}
     manifests = [m for m in (find_manifest(bronze, batch) for batch in sorted(batches)) if m is not None]
-    keys = {m.rejects.key for m in manifests if m.rejects} | {
+    written = {m.rejects.key for m in manifests if m.rejects} | {
         a.rejects_key for a in attempts.values() if a.rejects_key is not None
     }
-    rejects: dict[str, list[dict[str, Any]]] = {key: read_reject_object(bronze, key) for key in sorted(keys)}
+    rejects = ((key, read_reject_object(bronze, key)) for key in sorted(written))
     warehouse.record(attempts, manifests, rejects)
     return Audited(len(attempts), len(batches), _newest(bronze, source))
 

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from ingot.attempt import KILLED, Attempt
 from ingot.manifest import Manifest, encode
+from ingot.warehouse.base import Rejects
 
 Connection = psycopg.Connection[Any]
 LONGEST_RUN = timedelta(hours=2)
@@ -20,12 +21,12 @@ _COMMITTED = """
     INSERT INTO audit.batches AS known (
         batch_id, source, stream, interval_start, interval_end, state, accepted, rejected, bytes, seconds, as_of,
         contract_version, code_version, committed_at, manifest_key, manifest_sha256, mode, unchanged, deleted,
-        rejects_key, resolved_batch_id, resolved_key, discarded
+        rejects_key, resolved_batch_id, resolved_key, discarded, superseded
     ) VALUES (
         %(batch_id)s, %(source)s, %(stream)s, %(interval_start)s, %(interval_end)s, 'COMMITTED', %(accepted)s,
         %(rejected)s, %(bytes)s, %(seconds)s, %(as_of)s, %(contract_version)s, %(code_version)s, %(committed_at)s,
         %(manifest_key)s, %(manifest_sha256)s, %(mode)s, %(unchanged)s, %(deleted)s,
-        %(rejects_key)s, %(resolved_batch_id)s, %(resolved_key)s, %(discarded)s
+        %(rejects_key)s, %(resolved_batch_id)s, %(resolved_key)s, %(discarded)s, %(superseded)s
     )
     ON CONFLICT (batch_id) DO UPDATE SET
         state = CASE
@@ -38,7 +39,7 @@ _COMMITTED = """
         manifest_key = excluded.manifest_key, manifest_sha256 = excluded.manifest_sha256, mode = excluded.mode,
         unchanged = excluded.unchanged, deleted = excluded.deleted, rejects_key = excluded.rejects_key,
         resolved_batch_id = excluded.resolved_batch_id, resolved_key = excluded.resolved_key,
-        discarded = excluded.discarded, error = NULL, reason = NULL
+        discarded = excluded.discarded, superseded = excluded.superseded, error = NULL, reason = NULL
 """
 
 _ATTEMPTED = """
@@ -65,6 +66,8 @@ _UNFINISHED = """
     ORDER BY state, array_position(ARRAY['extract', 'replay', 'refine', 'load']::varchar[], step) DESC
     LIMIT 1
 """
+
+_REJECTS = "COPY audit.rejects (quarantine_key, batch_id, position, record_key, path, rule, reason) FROM STDIN"
 
 
 def write_committed(connection: Connection, manifest: Manifest) -> None:
@@ -94,6 +97,7 @@ def write_committed(connection: Connection, manifest: Manifest) -> None:
             "resolved_batch_id": manifest.resolves.batch_id if manifest.resolves else None,
             "resolved_key": manifest.resolves.key if manifest.resolves else None,
             "discarded": manifest.resolves.discarded if manifest.resolves else None,
+            "superseded": manifest.resolves.superseded if manifest.resolves else None,
         },
     )
 
@@ -179,17 +183,13 @@ def _text(text: str | None, length: int) -> str | None:
     return None if text is None else text.replace("\x00", "\ufffd")[:length]
 
 
-def write_rejects(connection: Connection, rejects: dict[str, list[dict[str, Any]]]) -> None:
-    """One row a violation; an object of the quarantine is replaced as a whole."""
-    for key, records in rejects.items():
+def write_rejects(connection: Connection, rejects: Rejects) -> None:
+    """One row a violation, record by record as they come; an object of the quarantine is replaced as a whole."""
+    for key, records in rejects:
         connection.execute("DELETE FROM audit.rejects WHERE quarantine_key = %s", [key])
         batch_id = key.split("/")[3]
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO audit.rejects VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                [
-                    (key, batch_id, r["position"], r["key"], _text(v["path"], 512), v["rule"], _text(v["reason"], 512))
-                    for r in records
-                    for v in r["violations"]
-                ],
-            )
+        with connection.cursor() as cursor, cursor.copy(_REJECTS) as copy:
+            for r in records:
+                for v in r["violations"]:
+                    path, reason = _text(v["path"], 512), _text(v["reason"], 512)
+                    copy.write_row((key, batch_id, r["position"], r["key"], path, v["rule"], reason))

@@ -33,7 +33,9 @@ ALTER TABLE audit.batches
     -- Of a batch of records that were refused before: which batch and object they came from.
     ADD COLUMN IF NOT EXISTS resolved_batch_id varchar(256),
     ADD COLUMN IF NOT EXISTS resolved_key varchar(512),
-    ADD COLUMN IF NOT EXISTS discarded bigint;
+    ADD COLUMN IF NOT EXISTS discarded bigint,
+    -- Its records that pass now, and are in no table: a later one of their key, out of the same answer, is published.
+    ADD COLUMN IF NOT EXISTS superseded bigint;
 CREATE INDEX IF NOT EXISTS batches_resolved ON audit.batches (resolved_key);
 
 -- One row per run of a step, whatever became of it.

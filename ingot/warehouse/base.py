@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any, Protocol
 from ingot.attempt import Attempt
 from ingot.contract import Contract
 from ingot.manifest import Manifest
+
+Rejects = Iterable[tuple[str, Iterable[dict[str, Any]]]]
+"""Keys of objects of the quarantine, each with its refused records, which nobody holds all at once."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,14 @@ class Warehouse(Loader, Protocol):
         self,
         attempts: dict[str, Attempt],
         manifests: list[Manifest],
-        rejects: dict[str, list[dict[str, Any]]],
+        rejects: Rejects,
     ) -> None:
         """Bring the audit tables up to date, in one transaction.
 
         Args:
             attempts: new ones by their key.
             manifests: of the batches that these attempts touched.
-            rejects: the refused records of batches, by the key of the object in the quarantine.
+            rejects: read once, in its order, within the transaction.
         """
         ...
 

@@ -25,7 +25,7 @@ from ingot.errors import ConfigurationError, IntegrityError, WarehouseUnavailabl
 from ingot.manifest import Manifest, encode
 from ingot.naming import table_name
 from ingot.warehouse import audit
-from ingot.warehouse.base import Loaded, Table
+from ingot.warehouse.base import Loaded, Rejects, Table
 
 if TYPE_CHECKING:
     from ingot.warehouse import Endpoint
@@ -125,7 +125,7 @@ class PostgresWarehouse:
         self,
         attempts: dict[str, Attempt],
         manifests: list[Manifest],
-        rejects: dict[str, list[dict[str, Any]]],
+        rejects: Rejects,
     ) -> None:
         with self._connect() as connection:
             self._set_up(connection, [])

@@ -25,7 +25,7 @@ from ingot.contract.postgres import quote
 from ingot.errors import ConfigurationError, IntegrityError, WarehouseUnavailable
 from ingot.manifest import Manifest
 from ingot.naming import table_name
-from ingot.warehouse.base import Loaded, Loader, Table
+from ingot.warehouse.base import Loaded, Loader, Rejects, Table
 from ingot.warehouse.postgres import check_columns, manifest_sha256, refine_again
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ class RedshiftWarehouse:
     def known_attempts(self, source: str) -> set[str]:
         self._not_supported("audit")
 
-    def record(
-        self, attempts: dict[str, Attempt], manifests: list[Manifest], rejects: dict[str, list[dict[str, Any]]]
-    ) -> None:
+    def record(self, attempts: dict[str, Attempt], manifests: list[Manifest], rejects: Rejects) -> None:
         self._not_supported("audit")
 
     def query(self, sql: str, *, limit: int | None = None) -> Table:
@@ -284,6 +282,7 @@ def _audit_row(manifest: Manifest) -> dict[str, str]:
         "resolved_batch_id": resolves.batch_id if resolves else None,
         "resolved_key": resolves.key if resolves else None,
         "discarded": resolves.discarded if resolves else None,
+        "superseded": resolves.superseded if resolves else None,
     }
     return {name: literal(value) for name, value in values.items()}
 

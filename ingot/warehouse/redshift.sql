@@ -26,5 +26,6 @@ CREATE TABLE IF NOT EXISTS audit.batches (
     resolved_batch_id varchar(256),
     resolved_key varchar(512),
     discarded bigint,
+    superseded bigint,
     PRIMARY KEY (batch_id)
 )

@@ -222,6 +222,18 @@ def test_of_two_versions_in_one_answer_the_later_stays_the_present_one(
     assert {o.state for o in list_objects(world.bronze, "fakestore")} == {"RESOLVED"}
 
 
+def test_the_audit_counts_superseded_records_too(world: World) -> None:
+    """So that a refused record that is in no table, and waits for nobody, is missed by nobody."""
+    world.change("products", contract=allowing(world))
+    serve(world, *({"price": price} for price in (-5, 20, -6)))
+    done = replay(world, day(world, 1), price=-100)
+    world.audit()
+    assert done.manifest is not None
+    assert world.rows(
+        "select accepted, rejected, discarded, superseded from audit.batches order by resolved_key nulls first"
+    ) == [(1, 2, None, None), (1, 0, 0, 1)]
+
+
 def test_what_is_as_it_was_before_the_answer_is_later_than_what_was_refused_in_it(world: World) -> None:
     world.change("products", mode="snapshot", contract=allowing(world))
     serve(world, {"price": 20})

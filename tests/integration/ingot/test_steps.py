@@ -350,7 +350,27 @@ def test_all_refused_records_are_in_the_object_that_the_manifest_names(
     part = writer.close()
     assert part is not None
     assert (writer.records, writer.rules) == (25_000, {"type": 25_000})
-    assert len(read_reject_object(world.bronze, part.key)) == part.records == 25_000
+    assert len(list(read_reject_object(world.bronze, part.key))) == part.records == 25_000
+
+
+def test_the_audit_takes_refused_records_one_after_the_other(world: World) -> None:
+    import tracemalloc
+
+    from ingot.bronze import RejectWriter
+    from ingot.gate import Refusal, Violation
+
+    violation = Violation("$", "type", "x" * 500)
+    writer = RejectWriter(world.bronze, world.batch("carts"))
+    writer.write(Refusal(i, str(i), [violation], b"{}", None) for i in range(20_000))
+    part = writer.close()
+    assert part is not None
+    world.audit()  # what is imported and made on first use
+    tracemalloc.start()
+    world.warehouse.record({}, [], [(part.key, read_reject_object(world.bronze, part.key))])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert world.rows("select count(*), count(distinct position) from audit.rejects") == [(20_000, 20_000)]
+    assert most < 4_000_000  # the reasons alone are 10 MB
 
 
 def test_an_object_that_cannot_be_written_from_a_file_is_our_error(world: World, tmp_path: Path) -> None:
