@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from docs.generator.cli import cli_page
+from docs.generator.metrics import metrics_page
 from docs.generator.settings import settings_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def pages(root: Path) -> dict[Path, str]:
     """Every generated reference of a checkout and its content."""
     folder = root / "docs" / "reference"
-    return {folder / "cli.md": cli_page(), folder / "settings.md": settings_page()}
+    return {
+        folder / "cli.md": cli_page(),
+        folder / "metrics.md": metrics_page(),
+        folder / "settings.md": settings_page(),
+    }
 
 
 def stale(root: Path) -> dict[Path, str]:

@@ -54,13 +54,15 @@ class CatalogueAlarms(Construct):
         return self._place.deployment.settings.schedules
 
     def _alarm(self, name: str, metric: Metric, alarm: Alarm, labels: Mapping[str, str]) -> cloudwatch.CfnAlarm:
-        place, about = self._place, "-".join(labels.values())
+        place = self._place
+        ours = f"ingot-{place.deployment.settings.environment}-"
+        about = "-".join(value.removeprefix(ours) for value in labels.values())
         threshold = place.limit(alarm.above, labels) if isinstance(alarm.above, Limit) else alarm.above
         missing, periods = _looking_back(alarm, threshold)
         return cloudwatch.CfnAlarm(
             self,
             f"{alarm.name}-{about}",
-            alarm_name=f"ingot-{place.deployment.settings.environment}-{alarm.name}-{about}",
+            alarm_name=f"{ours}{alarm.name}-{about}",
             alarm_description=self._description(alarm, labels),
             namespace=metric.aws.namespace if metric.aws else place.namespace,
             metric_name=metric.aws.metric if metric.aws else name,
