@@ -82,7 +82,7 @@ class DeliveryStream(Construct):
         acknowledge(
             self.stream,
             {
-                "AwsSolutions-KDS3": "Under the lake's key, as all that is stored: who may not read the lake reads no event."
+                "AwsSolutions-KDS3": "It has the lake's key, as all that is stored: who may not use it reads no event."
             },
         )
         log = EncryptedLogGroup(self, "Log", deployment, name=f"/aws/kinesisfirehose/{name}", key=key).group
