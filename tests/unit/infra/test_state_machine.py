@@ -14,7 +14,7 @@ import pytest
 from localcloud.stepfunctions import evaluate
 
 from infra.bundle import bundle_facts
-from infra.constructs.state_machine_definition import definition
+from infra.constructs.state_machine_definition import Transform, definition
 from infra.constructs.state_machine_schedule import rhythm
 from infra.settings import load_settings
 from ingot.errors import ConfigurationError
@@ -25,6 +25,7 @@ from ingot.sources import load_sources
 ROOT = Path(__file__).resolve().parents[3]
 LOCAL = Names(environment="local", account="000000000000", region="us-east-1")
 SOURCES = load_sources(ROOT / "sources")
+DBT = Transform(arguments={}, timeout_seconds=60, log_group="/ingot/local/dbt")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,14 @@ def machine(assembly: Any) -> dict[str, Any]:
     return dict(found["Properties"])
 
 
+def written_in(assembly: Any) -> dict[str, Any]:
+    """The definition of the one there is; what another stack exports stands there by its name."""
+    text = machine(assembly)["DefinitionString"]
+    parts = text["Fn::Join"][1] if isinstance(text, dict) else [text]
+    whole = "".join(part if isinstance(part, str) else part["Fn::ImportValue"] for part in parts)
+    return dict(json.loads(whole))
+
+
 def tasks(states: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every task below, by name."""
     found = {}
@@ -87,8 +96,9 @@ def test_it_runs_the_jobs_of_the_dag_with_the_dags_arguments(local: Any) -> None
     interval = set(ast.literal_eval(constants["INTERVAL_ARGUMENTS"]))
     source = SOURCES["fakestore"]
 
-    written = json.loads(machine(local)["DefinitionString"])
+    written = written_in(local)
     found = tasks(written["States"])
+    transform = found.pop("run dbt")
 
     assert written["States"]["streams"]["Items"] == list(source.streams)
     assert set(found) == {f"run {step}" for step in [*steps, "audit"]}
@@ -98,11 +108,22 @@ def test_it_runs_the_jobs_of_the_dag_with_the_dags_arguments(local: Any) -> None
         assert set(given["Arguments"]) == {"--source", "--stream", "--as_of"} | interval
     assert set(found["run audit"]["Arguments"]["Arguments"]) == {"--source"} | interval
     assert {state["Resource"] for state in found.values()} == {"arn:aws:states:::glue:startJobRun.sync"}
+    assert transform["Resource"] == "arn:aws:states:::ecs:runTask.sync"
+    assert (transform["Arguments"]["TaskDefinition"], transform["Arguments"]["LaunchType"]) == (
+        "ingot-local-dbt", "FARGATE",
+    )  # fmt: skip
+    network = transform["Arguments"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["AssignPublicIp"] == "DISABLED"
+    assert [name.split(":")[0] for name in (*network["Subnets"], *network["SecurityGroups"])] == [
+        "ingot-local-network"
+    ] * 3
+    assert "Subnet" in network["Subnets"][0]
+    assert "Clients" in network["SecurityGroups"][0]
 
 
 def test_only_what_is_transient_is_retried() -> None:
     written = definition(
-        names=LOCAL, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=5, dbt=None
+        names=LOCAL, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=5, dbt=DBT
     )
 
     def retriers(states: dict[str, Any]) -> list[dict[str, Any]]:
@@ -117,7 +138,7 @@ def test_only_what_is_transient_is_retried() -> None:
         ]
 
     found = retriers(written["States"])
-    assert len(found) == 4
+    assert len(found) == 5
     assert {tuple(retry["ErrorEquals"]) for retry in found} == {("TRANSIENT",)}
 
 
@@ -125,9 +146,8 @@ def test_only_what_is_transient_is_retried() -> None:
     ("failures", "transformed"), [("[]", True), ("[{'step': 'audit'}]", True), ("[{'stream': 'carts'}]", False)]
 )
 def test_dbt_runs_once_every_stream_is_loaded_as_airflows_does(failures: str, transformed: bool) -> None:
-    task = {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Arguments": {}}
     states = definition(
-        names=LOCAL, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=5, dbt=task
+        names=LOCAL, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=5, dbt=DBT
     )["States"]
 
     assert states["audit"]["Next"] == states["audit"]["Catch"][0]["Next"] == "all loaded?"
@@ -136,6 +156,38 @@ def test_dbt_runs_once_every_stream_is_loaded_as_airflows_does(failures: str, tr
     assert evaluate(f"($failures := {failures}; {condition})") is transformed
     assert (loaded["Next"], states["all loaded?"]["Default"]) == ("dbt", "all well?")
     assert states["dbt"]["Next"] == states["dbt"]["Catch"][0]["Next"] == "all well?"
+
+
+TASK = "arn:aws:ecs:us-east-1:000000000000:task/ingot-local/0123"
+
+
+@pytest.mark.parametrize(
+    ("failed", "error", "cause"),
+    [
+        (1, "TERMINAL", "dbt ended with exit code 1 (log /ingot/local/dbt, task 0123)"),
+        (2, "TRANSIENT", "dbt ended with exit code 2 (log /ingot/local/dbt, task 0123)"),
+        (None, "TRANSIENT", "dbt did not end: no image (log /ingot/local/dbt, task 0123)"),
+        ({"Error": "ECS.AccessDeniedException", "Cause": "no"}, "TERMINAL", "dbt did not end: no"),
+        ({"Error": "States.Timeout"}, "TRANSIENT", "dbt did not end: States.Timeout"),
+    ],
+)
+def test_what_dbt_says_by_its_exit_code_decides_on_another_try(failed: Any, error: str, cause: str) -> None:
+    """As dags/ingot_dbt.py has it: a model's error or a failed test is none that a second try changes."""
+    written = definition(
+        names=LOCAL, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=5, dbt=DBT
+    )
+    fail = written["States"]["dbt"]["Branches"][0]["States"]["dbt failed"]
+    if not isinstance(failed, dict):
+        containers = [{"ExitCode": failed} if failed is not None else {}]
+        task = {"TaskArn": TASK, "Containers": containers, "StoppedReason": "no image"}
+        failed = {"Error": "States.TaskFailed", "Cause": json.dumps(task)}
+
+    def value(expression: str) -> Any:
+        inner = expression.removeprefix("{%").removesuffix("%}").replace("$states.input", "$given")
+        # $parse is Step Functions' own.
+        return evaluate(f"($given := {json.dumps(failed)}; $parse := $eval; {inner})")
+
+    assert (value(fail["Error"]), value(fail["Cause"])) == (error, cause)
 
 
 def test_its_role_starts_its_own_jobs_and_no_others(local: Any) -> None:
@@ -151,6 +203,15 @@ def test_its_role_starts_its_own_jobs_and_no_others(local: Any) -> None:
     assert [step in jobs for step in ("-extract", "-refine", "-load", "-audit", "-rebuild", "-replay", "*")] == [
         *[True] * 4, *[False] * 3,
     ]  # fmt: skip
+    assert statements["RunDbt"]["Action"] == "ecs:RunTask"
+    assert ":task-definition/ingot-local-dbt:*" in json.dumps(statements["RunDbt"]["Resource"])
+    assert ":cluster/ingot-local" in json.dumps(statements["RunDbt"]["Condition"]["ArnEquals"]["ecs:cluster"])
+    passed = statements["PassDbtRoles"]
+    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    (task,) = local.resources("AWS::ECS::TaskDefinition").values()
+    own = {task["Properties"][f"{kind}RoleArn"]["Fn::GetAtt"][0] for kind in ("Task", "Execution")}
+    assert len(passed["Resource"]) == len(own) == 2
+    assert all(any(role in each["Fn::ImportValue"] for each in passed["Resource"]) for role in own)
     unnamed = {sid for sid, statement in statements.items() if statement["Resource"] == "*"}
     assert unnamed == {"Log", "Trace"}
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "states.amazonaws.com"}
