@@ -356,6 +356,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("dbt_task needs a network")
         if self.lake_formation and self.synthesizer == "cli-credentials" and not self.lake_formation.admins:
             raise ValueError("without the roles of cdk bootstrap, lake_formation.admins has to name who deploys")
+        if isinstance(self.warehouse, Redshift) and self.network and len(self.network.zones) < 3:
+            raise ValueError("Redshift Serverless needs a network of three zones")
         if self.mwaa and not (self.network and self.network.nat):
             raise ValueError("mwaa needs a network with nat: its workers install from the package index")
         if isinstance(self.warehouse, Postgres) and not self.warehouse.private:
@@ -364,8 +366,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("a warehouse of Aurora or Redshift, or a private Postgres, needs a network")
         if self.smoke_test and not self.network.nat:
             raise ValueError("smoke_test needs a network with nat: it installs from the package index")
-        if isinstance(self.warehouse, Redshift) and len(self.network.zones) < 3:
-            raise ValueError("Redshift Serverless needs a network of three zones")
 
 
 def load_settings(environment: str, variables: Mapping[str, str], file: Path = SETTINGS_FILE) -> Settings:
