@@ -22,7 +22,7 @@ help: ## list these targets
 demo: setup manifest modules ## Fakestore API → Bronze → Parquet → Postgres → silver → gold, on this machine (SOURCE=live: the real API)
 	@$(PYTHON) -m laptop demo $(if $(SOURCE),--source $(SOURCE))
 
-test: setup manifest modules .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made .venv-checkov/.made ## run every test (ARGS="-k name" for some)
+test: setup manifest modules .venv-datacontract/.made .venv-glue/.made .venv-hadolint/.made .venv-checkov/.made .venv-workflows/.made ## run every test (ARGS="-k name" for some)
 	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests)
 
 fuzz: setup ## records that nobody thought of, against the gate (MINUTES=10)
@@ -68,7 +68,8 @@ docs: setup ## write what is generated: from contracts (dbt's staging, pages) an
 	$(PYTHON) -m docs.generator
 
 snapshots: setup ## write the templates' snapshots again, when a change to them is meant
-	@SNAPSHOTS=renew $(PYTHON) -m pytest -q tests/unit/infra/test_templates_snapshot.py
+	@SNAPSHOTS=renew $(PYTHON) -m pytest -q tests/unit/infra/test_templates_snapshot.py \
+	    tests/unit/infra/test_delivery.py::test_it_is_as_it_was_agreed_on
 
 lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
 	$(UV) pip compile $(COMPILE) --constraints requirements/constraints-mwaa-3.3.1.txt requirements/airflow.in -o requirements/airflow.txt
@@ -76,6 +77,7 @@ lock: .venv-uv/.made ## compile requirements/*.in to versions with hashes
 	$(UV) pip compile $(COMPILE) requirements/datacontract.in -o requirements/datacontract.txt
 	$(UV) pip compile $(COMPILE) requirements/checkov.in -o requirements/checkov.txt
 	$(UV) pip compile $(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
+	$(UV) pip compile $(COMPILE) requirements/workflows.in -o requirements/workflows.txt
 	cp requirements/airflow.txt requirements/glue-modules.txt  # preferred: the versions that jobs have on a laptop
 	$(UV) pip compile $(GLUE) $$(sed -n 's/^\([A-Za-z].*\)==.*/--no-emit-package \1/p' requirements/glue-6.0.txt) pyproject.toml -o requirements/glue-modules.txt
 	$(UV) pip compile $(GLUE) --constraints requirements/glue-modules.txt pyproject.toml requirements/glue.in -o requirements/glue.txt
@@ -129,6 +131,11 @@ endef
 # Only tests need it: a tool of others that reads our templates.
 .venv-checkov/.made: requirements/checkov.txt | .venv-uv/.made
 	$(call environment,.venv-checkov,$$(grep -c == requirements/checkov.txt),requirements/checkov.txt)
+	@touch $@
+
+# Only tests need it: tools of others that read the workflows of GitHub Actions.
+.venv-workflows/.made: requirements/workflows.txt | .venv-uv/.made
+	$(call environment,.venv-workflows,$$(grep -c == requirements/workflows.txt),requirements/workflows.txt)
 	@touch $@
 
 .venv-node/.made-$(CDK_CLI):
