@@ -46,11 +46,10 @@ class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stream that events are sent to: Kinesis keeps them, and Firehose puts them below the landing prefix.
+    """A stream that events are sent to: Kinesis keeps them, and Firehose puts them below the landing prefix, by day.
 
     Attributes:
-        partition_by: the field whose day an object's events share, and which is part of its key: a required
-            top-level field of type timestamp or date. An event without one lands below ``day=other``.
+        partition_by: the required timestamp or date of the contract that says an event's day.
     """
 
     partition_by: str
