@@ -20,6 +20,12 @@ _STARTED: list[subprocess.Popen[bytes]] = []
 """Kept, since a Popen that is collected while its process lives warns of it: ours are meant to live on."""
 
 
+def _notice_ends() -> None:
+    """Ask each for its end, which one that psutil waited for, or that ended by itself, does not know of."""
+    for child in _STARTED:
+        child.poll()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """A long-running command with a pid file and a log in the state folder."""
@@ -88,6 +94,7 @@ class Service:
         deadline = time.monotonic() + seconds
         while not ready():
             if self.process() is None:
+                _notice_ends()
                 raise self._error(f"{self.name} ended while it was starting.")
             if time.monotonic() > deadline:
                 raise self._error(f"{self.name} was not ready within {seconds:.0f} seconds.")
@@ -101,6 +108,7 @@ class Service:
         """
         process = self.process()
         if process is None:
+            _notice_ends()
             self._pid_file.unlink(missing_ok=True)
             return False
         family = [process, *process.children(recursive=True)]
@@ -116,8 +124,7 @@ class Service:
         for one in stubborn:
             _signal(one, signal.SIGKILL)
         psutil.wait_procs(family, timeout=5)
-        for child in _STARTED:
-            child.poll()  # so that it knows of its end
+        _notice_ends()
         self._pid_file.unlink(missing_ok=True)
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -54,6 +55,25 @@ def test_a_service_that_dies_while_starting_is_reported_with_the_end_of_its_log(
     assert caught.value.what == "thing ended while it was starting."
     assert "no such option" in caught.value.detail
     assert str(broken.log) in caught.value.hint
+
+
+@pytest.mark.parametrize("then", ["service.stop()", "service.wait_until(lambda: False, seconds=20)"])
+def test_a_service_that_ended_by_itself_is_not_taken_for_one_that_still_runs(home: Home, then: str) -> None:
+    """Python warns of a process that was started and never asked for its end, when its own end comes."""
+    code = (
+        "import contextlib, pathlib, sys, time\n"
+        "from laptop.errors import LaptopError\n"
+        "from laptop.paths import Home\n"
+        "from laptop.process import Service\n"
+        "service = Service(home=Home(pathlib.Path(sys.argv[1])), name='thing', command=[sys.executable, '-c', ''])\n"
+        "service.start()\n"
+        "while service.process(): time.sleep(0.02)\n"
+        f"with contextlib.suppress(LaptopError): {then}\n"
+    )
+    path = {"PYTHONPATH": os.pathsep.join(map(str, (home.checkout / "localstack", home.checkout)))}
+    command = [sys.executable, "-W", "error", "-c", code, str(home.folder)]
+    done = subprocess.run(command, env={**os.environ, **path}, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_a_service_that_never_gets_ready_is_reported_in_time(home: Home) -> None:
