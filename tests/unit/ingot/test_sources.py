@@ -65,3 +65,44 @@ def test_a_folder_is_called_as_its_source(folder: Path) -> None:
 def test_an_unknown_stream_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigurationError, match="products, users, carts"):
         load_source(ROOT / "sources" / "fakestore").stream("orders")
+
+
+LANDED = ROOT / "tests" / "sources" / "orders_stream"
+
+
+def test_a_source_whose_streams_land_has_no_address() -> None:
+    source = load_source(LANDED)
+    orders = source.stream("orders")
+    assert (source.base_url, source.lands, orders.continues) == ("", True, True)
+    assert orders.delivery is not None
+    assert orders.delivery.partition_by == "placed_at"
+    assert not load_source(ROOT / "sources" / "fakestore").lands
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("mode: landed", "mode: landed\n    path: /orders", "takes what lands and has path"),
+        ("mode: landed", "mode: landed\n    headers: {X-A: b}", "takes what lands and has headers"),
+        ("mode: landed", "mode: snapshot\n    path: /orders", "takes nothing that lands"),
+        ("    delivery: {partition_by: placed_at}\n", "  others:\n    mode: snapshot\n", "has no path"),
+        ("placed_at", "order_id", "no required timestamp or date"),
+        ("placed_at", "nothing", "no required timestamp or date"),
+    ],
+)
+def test_what_lands_is_declared_as_such_or_refused(tmp_path: Path, old: str, new: str, reason: str) -> None:
+    folder = Path(shutil.copytree(LANDED, tmp_path / "orders_stream"))
+    contract = (folder / "orders.odcs.yaml").read_text()
+    (folder / "others.odcs.yaml").write_text(contract.replace("name: orders\n", "name: others\n"))
+    file = folder / "source.yaml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(ConfigurationError, match=reason):
+        load_source(folder)
+
+
+def test_a_source_that_is_asked_needs_an_address(folder: Path) -> None:
+    file = folder / "source.yaml"
+    file.write_text(file.read_text().replace("base_url:", "#"))
+    with pytest.raises(ConfigurationError, match="has no base_url"):
+        load_source(folder)
