@@ -88,6 +88,8 @@ def clusters(account: Account) -> Iterator[Thing]:
     for arn in account.pages("ecs", "list_clusters", "clusterArns"):
         include = ["SETTINGS", "CONFIGURATIONS", "TAGS"]
         (told,) = ecs.describe_clusters(clusters=[arn], include=include)["clusters"]
+        if told["status"] == "INACTIVE":  # deleted: it is described for a while
+            continue
         yield Thing(told["clusterName"], {**camel(told), "ClusterSettings": camel(told.get("settings"))}, {"Arn": arn})
 
 

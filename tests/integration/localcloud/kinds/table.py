@@ -53,8 +53,14 @@ def kind(name: str, **row: Any) -> Callable[[Callable[[Account], Iterable[Thing]
 def camel(value: Any) -> Any:
     """The same with names that begin with a capital letter, as templates have them."""
     if isinstance(value, dict):
-        return {name[:1].upper() + name[1:]: camel(inner) for name, inner in value.items()}
+        return {
+            name[:1].upper() + name[1:]: inner if name in _OWN_WORDS else camel(inner) for name, inner in value.items()
+        }
     return [camel(inner) for inner in value] if isinstance(value, list) else value
+
+
+_OWN_WORDS = frozenset({"options", "dockerLabels", "dimensions"})
+"""Members whose members have names that are not AWS's."""
 
 
 def or_none(call: Callable[..., Any], *codes: str, **arguments: Any) -> Any:
