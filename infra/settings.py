@@ -255,12 +255,15 @@ class DbtTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         cpu: in 1024ths of a vCPU.
         memory_mib: in MiB; Fargate has a few sizes for each ``cpu``.
         timeout_minutes: after which a run that a state machine waits for is stopped.
+        mask_salt: whether a secret is made, and never changed, that salts the masks of personal data. Whatever else runs
+            dbt on the same warehouse has to take the same; False: none, which only a warehouse on this machine gets.
     """
 
     image: Annotated[str, msgspec.Meta(pattern=r"^[^\s@]+(:(?!latest$)\w[\w.-]*|@sha256:[0-9a-f]{64})$")] | None = None
     cpu: Literal[256, 512, 1024, 2048, 4096] = 1024
     memory_mib: Annotated[int, msgspec.Meta(multiple_of=512)] = 2048
     timeout_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 60
+    mask_salt: bool = True
 
     def __post_init__(self) -> None:
         # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size

@@ -94,6 +94,11 @@ class Names:
         return f"ingot-{self.environment}"
 
     @property
+    def mask_salt_secret(self) -> str:
+        """The name in Secrets Manager of what dbt salts its masks with."""
+        return f"ingot/{self.environment}/mask_salt"
+
+    @property
     def dbt_task(self) -> str:
         """The task definition that builds silver and gold."""
         return f"ingot-{self.environment}-dbt"

@@ -25,6 +25,10 @@ VARIABLES = {
         "`transform` in Airflow, `ingot transform`",
         "the dbt of the second environment; MWAA's `startup.sh` exports it",
     ),
+    "LOCALCLOUD_ECS_IMAGES": (
+        "the local cloud",
+        "what stands for the images of container tasks, as JSON: a name without its version → the words of a command",
+    ),
     "LOCALCLOUD_GLUE_PYTHON": ("the local cloud", "the Python that runs Glue jobs; else its own"),
     "LOCALCLOUD_GLUE_SECONDS_A_MINUTE": (
         "the local cloud",

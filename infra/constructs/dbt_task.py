@@ -82,6 +82,7 @@ class DbtBuild(Construct):
         self.cluster, self.family = deployment.names.cluster, deployment.names.dbt_task
         self.log_group = f"/ingot/{deployment.names.environment}/dbt"
         log = EncryptedLogGroup(self, "Log", deployment, name=self.log_group, key=key).group
+        salt = self._salt(key) if settings.mask_salt else None
         image, pulling = self._image()
         self.task_role = self._role("TaskRole", "The container of dbt, which asks AWS for nothing", [])
         self.execution_role = self._role(
@@ -90,7 +91,9 @@ class DbtBuild(Construct):
             [
                 *pulling,
                 iam.PolicyStatement(
-                    sid="Warehouse", actions=["secretsmanager:GetSecretValue"], resources=[warehouse.secret_arn]
+                    sid="Secrets",
+                    actions=["secretsmanager:GetSecretValue"],
+                    resources=[secret.secret_arn for secret in (warehouse, salt) if secret],
                 ),
                 iam.PolicyStatement(
                     sid="Key",
@@ -132,7 +135,7 @@ class DbtBuild(Construct):
             task_role_arn=self.task_role.role_arn,
             execution_role_arn=self.execution_role.role_arn,
             volumes=[ecs.CfnTaskDefinition.VolumeProperty(name="scratch")],
-            container_definitions=[self._container(image, warehouse)],
+            container_definitions=[self._container(image, warehouse, salt)],
         )
         definition.node.add_dependency(self.execution_role)
 
@@ -237,7 +240,23 @@ class DbtBuild(Construct):
         )
         return uri, _pulling(arn)
 
-    def _container(self, image: str, warehouse: secretsmanager.ISecret) -> dict[str, Any]:
+    def _salt(self, key: kms.IKey) -> secretsmanager.Secret:
+        """What masks are salted with: whoever knows it can undo them, and whoever changes it gets others."""
+        salt = secretsmanager.Secret(
+            self,
+            "MaskSalt",
+            secret_name=self._deployment.names.mask_salt_secret,
+            description="The salt of the masks in Silver; it stays as it is",
+            encryption_key=key,
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=48, exclude_punctuation=True),
+            removal_policy=self._deployment.removal_policy,
+        )
+        acknowledge(salt, {"AwsSolutions-SMG4": "Another salt makes other masks, which join with nothing before."})
+        return salt
+
+    def _container(
+        self, image: str, warehouse: secretsmanager.ISecret, salt: secretsmanager.ISecret | None
+    ) -> ecs.CfnTaskDefinition.ContainerDefinitionProperty:
         properties = ecs.CfnTaskDefinition
         return properties.ContainerDefinitionProperty(
             name=CONTAINER,
@@ -260,7 +279,8 @@ class DbtBuild(Construct):
             secrets=[
                 properties.SecretProperty(name=name, value_from=f"{warehouse.secret_arn}:{member}::")
                 for name, member in _VARIABLES.items()
-            ],
+            ]
+            + ([properties.SecretProperty(name="INGOT_MASK_SALT", value_from=salt.secret_arn)] if salt else []),
             log_configuration=properties.LogConfigurationProperty(
                 log_driver="awslogs",
                 options={

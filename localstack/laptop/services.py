@@ -47,7 +47,7 @@ class Laptop:
             self.memory,
             "cloud",
             "localcloud",
-            self.environment.variables,
+            {**self.environment.variables, "LOCALCLOUD_ECS_IMAGES": json.dumps(self._images)},
             arguments=["--state", str(self.home.cloud)],
         )
 
@@ -62,6 +62,11 @@ class Laptop:
             command=[str(python), str(server), str(self._dbt_socket)],
             env={"PYTHONPATH": ""},
         )
+
+    @property
+    def _images(self) -> dict[str, list[str]]:
+        """What stands for the images of container tasks, as the settings of ``local`` name them."""
+        return {"ingot/dbt": [str(self.home.checkout / "localstack/laptop/dbt-image.sh"), str(self.home.dbt_command)]}
 
     @property
     def _dbt_socket(self) -> Path:
