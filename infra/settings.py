@@ -36,14 +36,15 @@ Identifier = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,62}$")]
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A VPC with private subnets, for the warehouse and for the jobs that reach it.
 
-    A job inside has no way to the internet unless ``nat`` is on: only jobs that reach the warehouse there (load,
-    audit, rebuild) are put inside. Extract, which asks public APIs, stays outside.
+    Only jobs that reach the warehouse there (load, audit, rebuild) are put inside; they ask nothing of the internet.
+    Extract, which asks public APIs, stays outside.
 
     Attributes:
         cidr: its addresses; choose one that no network has that it will be peered with.
         zones: the letters of its availability zones, each with a subnet: Aurora wants two, Redshift three.
-        nat: whether what is inside reaches the internet, through one NAT gateway: for jobs inside whose source
-            is a public API. It costs by the hour and by the byte.
+        nat: whether what is inside reaches the internet, through one NAT gateway. It costs by the hour and by the
+            byte. Jobs need none, as they bring their packages; what installs from the package index does, which is
+            ``mwaa`` and ``smoke_test``.
         endpoints: services that are reached inside, besides those that jobs always need (`ecr.dkr`, `sqs`).
     """
 
