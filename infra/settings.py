@@ -256,8 +256,8 @@ class DbtTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         cpu: in 1024ths of a vCPU.
         memory_mib: in MiB; Fargate has a few sizes for each ``cpu``.
         timeout_minutes: after which a run that a state machine waits for is stopped.
-        mask_salt: whether a secret is made, and never changed, that salts the masks of personal data. Whatever else runs
-            dbt on the same warehouse has to take the same; False: none, which only a warehouse on this machine gets.
+        mask_salt: whether a secret is made, and never changed, that salts the masks of personal data. Whatever else
+            runs dbt on the same warehouse has to take the same; False: none, for a warehouse on this machine only.
     """
 
     image: Annotated[str, msgspec.Meta(pattern=r"^[^\s@]+(:(?!latest$)\w[\w.-]*|@sha256:[0-9a-f]{64})$")] | None = None

@@ -67,9 +67,9 @@ def test_it_is_nobody_special(local: Any) -> None:
 def test_ecs_may_read_the_secret_and_write_the_log_and_no_more(local: Any) -> None:
     found = statements(local, "ExecutionRole")
 
-    assert set(found) == {"Warehouse", "Key", "Log"}, "no image is pulled from a registry of AWS"
+    assert set(found) == {"Secrets", "Key", "Log"}, "no image is pulled from a registry of AWS"
     assert "*" not in json.dumps([each["Resource"] for each in found.values()])
-    assert "ingot-local-warehouse:" in found["Warehouse"]["Resource"]["Fn::ImportValue"]
+    assert "ingot-local-warehouse:" in found["Secrets"]["Resource"]["Fn::ImportValue"]
     assert found["Key"]["Action"] == "kms:Decrypt"
 
 
@@ -128,6 +128,10 @@ def test_an_image_of_the_checkout_is_staged_without_docker_and_may_be_pulled(bui
     assert "repository/cdk-hnb659fds-container-assets-" in json.dumps(pull["Resource"])
     (staged,) = assembly.files[0].parent.glob("asset.*/Dockerfile")
     assert staged.read_bytes() == DOCKERFILE.read_bytes()
+    (salt,) = (name for name in assembly.resources("AWS::SecretsManager::Secret") if "MaskSalt" in name)
+    reference = {"Ref": salt.rpartition("/")[2]}
+    assert {"Name": "INGOT_MASK_SALT", "ValueFrom": reference} in container(assembly)["Secrets"]
+    assert reference in statements(assembly, "ExecutionRole")["Secrets"]["Resource"]
     assert [finding for finding in assembly.findings if "/transform" in finding[1] or "-machines" in finding[1]] == []
     services = json.dumps(
         [e["Properties"]["ServiceName"] for e in assembly.resources("AWS::EC2::VPCEndpoint").values()]
