@@ -15,7 +15,7 @@ args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "sources
 with verdicts():
     batch = batch_from(args)
     bronze = ObjectStore(args["bronze_bucket"])
-    with running(bronze, batch, "extract") as run:
+    with running(bronze, batch, "extract", as_of=args["as_of"]) as run:
         manifest = extract(
             batch,
             source=load_source(f"{args['sources_uri']}/{batch.source}"),

@@ -18,7 +18,7 @@ args = getResolvedOptions(
 with verdicts():
     batch = batch_from(args)
     bronze = ObjectStore(args["bronze_bucket"])
-    with running(bronze, batch, "load") as run:
+    with running(bronze, batch, "load", as_of=args["as_of"]) as run:
         source = load_source(f"{args['sources_uri']}/{batch.source}")
         loaded = load(
             batch,

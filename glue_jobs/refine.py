@@ -16,7 +16,7 @@ args = getResolvedOptions(
 with verdicts():
     batch = batch_from(args)
     bronze = ObjectStore(args["bronze_bucket"])
-    with running(bronze, batch, "refine") as run:
+    with running(bronze, batch, "refine", as_of=args["as_of"]) as run:
         source = load_source(f"{args['sources_uri']}/{batch.source}")
         key = refine(
             batch,

@@ -16,6 +16,7 @@ from ingot.errors import IngotError
 from ingot.manifest import Manifest
 from ingot.metrics import emf_line, load_catalogue
 from ingot.storage import ObjectStore
+from ingot.tracing import Segment, trace_id, traced
 
 BATCH_ARGUMENTS = ["source", "stream", "interval_start", "interval_end", "as_of"]
 """The arguments that name a batch; the orchestrator gives them."""
@@ -73,24 +74,37 @@ class Running:
 
 
 @contextmanager
-def running(bronze: ObjectStore, batch: Batch, step: str) -> Iterator[Running]:
-    """An attempt at a step (see :mod:`ingot.attempt`) that emits its metrics when it ends, well or not.
+def running(bronze: ObjectStore, batch: Batch, step: str, *, as_of: str = "") -> Iterator[Running]:
+    """An attempt at a step (see :mod:`ingot.attempt`) that emits its metrics and its trace when it ends, well or not.
 
     Args:
         bronze: where the record of the attempt goes.
         batch: what it is at.
         step: the job's; the catalogue says what it emits.
+        as_of: the time that the orchestrator's run stands for, which makes its steps one trace.
     """
     run: Running | None = None
     failed = True
     try:
-        with attempt(bronze, batch, step) as record:
+        with traced(_segment(batch, step, as_of)), attempt(bronze, batch, step) as record:
             run = Running(record)
             yield run
         failed = False
     finally:
         if run is not None:
             _emit_end(run, step, failed=failed)
+
+
+def _segment(batch: Batch, step: str, as_of: str) -> Segment | None:
+    """What a step is in a trace, if this job was told to send one."""
+    if _argument("tracing") != "xray":
+        return None
+    about = {"source": batch.source, "stream": batch.stream, "batch": batch.id, "run": _argument("JOB_RUN_ID")}
+    return Segment(
+        name=f"{batch.source}-{step}",
+        trace_id=trace_id(batch.id, as_of),
+        annotations={"step": step, **about},
+    )
 
 
 def _emit_end(run: Running, step: str, *, failed: bool) -> None:

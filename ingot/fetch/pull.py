@@ -23,6 +23,7 @@ from ingot.fetch.pagination import pager
 from ingot.gate.split import split
 from ingot.request import RequestPolicy
 from ingot.sources import Stream
+from ingot.tracing import phase
 
 
 class Pull:
@@ -170,8 +171,9 @@ class Pull:
     async def _once(self, url: httpx.URL, shown: str, tries: int) -> Answer:
         extensions = {"trace": self._connecting.trace}
         try:
-            with translated(shown):
+            with translated(shown), phase("request", url=shown) as traced:
                 async with self._client.stream("GET", url, extensions=extensions) as response:
+                    traced["http"]["response"] = {"status": response.status_code}
                     check(response, shown, hint=self._refusal(response.status_code))
                     body = await response.aread()
             array, envelope = self._records.cut(body)

@@ -11,6 +11,7 @@ from ingot.contract import Contract
 from ingot.errors import BatchMissing
 from ingot.manifest import read_manifest
 from ingot.storage import ObjectStore
+from ingot.tracing import phase
 from ingot.warehouse.base import Loaded, Loader
 
 
@@ -39,11 +40,13 @@ def load(
     with tempfile.TemporaryDirectory(prefix="ingot-load-") as folder:
         parquet = Path(folder) / "batch.parquet"
         try:
-            lake.download(manifest.parquet_key, parquet)
+            with phase("download"):
+                lake.download(manifest.parquet_key, parquet)
         except BatchMissing as error:
             raise BatchMissing(
                 "The batch was never refined.", key=manifest.parquet_key, hint="run refine for it first"
             ) from error
-        loaded = warehouse.load(manifest, contract, parquet, load_id=load_id)
+        with phase("load"):
+            loaded = warehouse.load(manifest, contract, parquet, load_id=load_id)
     record.accepted, record.load_id = manifest.accepted, loaded.load_id
     return loaded

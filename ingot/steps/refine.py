@@ -19,6 +19,7 @@ from ingot.contract.duckdb import column_expression, json_columns
 from ingot.errors import IntegrityError
 from ingot.manifest import Manifest, Part, read_manifest
 from ingot.storage import ObjectStore
+from ingot.tracing import phase
 
 _ROW_GROUP = 122_880  # DuckDB's own; fixed, so that the same batch gives the same bytes
 
@@ -39,14 +40,16 @@ def refine(batch: Batch, *, contract: Contract, bronze: ObjectStore, lake: Objec
     manifest = read_manifest(bronze, batch)
     with tempfile.TemporaryDirectory(prefix="ingot-refine-") as folder:
         target = Path(folder) / "batch.parquet"
-        rows = _write(target, manifest, contract, bronze)
+        with phase("write"):
+            rows = _write(target, manifest, contract, bronze)
         if rows != manifest.rows:
             raise IntegrityError(
                 f"Bronze holds {rows} records, the manifest says {manifest.rows}.",
                 key=batch.manifest_key,
                 hint="restore the objects that the manifest names",
             )
-        lake.upload(manifest.parquet_key, target)
+        with phase("upload"):
+            lake.upload(manifest.parquet_key, target)
     record.accepted = manifest.accepted
     return manifest.parquet_key
 
