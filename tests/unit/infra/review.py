@@ -6,6 +6,7 @@ resource that names nothing at all. What is right in spite of a rule is in ``exc
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -50,8 +51,10 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def read_exceptions() -> dict[str, list[Accepted]]:
-    """Rule → what is accepted of it."""
+    """Rule → what is accepted of it. A rule that is there twice would lose its first exceptions in silence."""
     text = EXCEPTIONS_FILE.read_text(encoding="utf-8")
+    rules = re.findall(r"^([\w-]+):", text, re.MULTILINE)
+    assert len(rules) == len(set(rules)), f"twice: {sorted({rule for rule in rules if rules.count(rule) > 1})}"
     return msgspec.convert(yaml.safe_load(text), dict[str, list[Accepted]])
 
 
@@ -83,7 +86,7 @@ def wildcard_actions(name: str, resource: Mapping[str, Any], resources: Resource
     for statement in allowed(resource):
         if "NotAction" in statement:
             yield "NotAction"
-        yield from (action for action in as_list(statement.get("Action", [])) if "*" in action)
+        yield from (action for action in as_list(statement.get("Action", [])) if set("*?").intersection(action))
 
 
 def wildcard_resources(name: str, resource: Mapping[str, Any], resources: Resources) -> Iterator[str]:
@@ -101,13 +104,15 @@ def wildcard_resources(name: str, resource: Mapping[str, Any], resources: Resour
 
 
 def names_nothing(resource: Any) -> bool:
-    """``*``, ``arn:aws:s3:::*`` or ``arn:aws:glue:us-east-1:1:*``: a whole service's resources, or more."""
+    """``*``, ``arn:aws:s3:::*``, ``arn:aws:logs:us-east-1:1:log-group:*``: all of a kind of resource, or more."""
     text = resource if isinstance(resource, str) else flat(resource)
-    return text == "*" or re.fullmatch(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(\w+[/:])?\*+(/\*)?", text) is not None
+    if text.startswith("arn:") and text.split(":")[2] == "s3":  # whose buckets have no kind before their name
+        return re.fullmatch(r"arn:[^:]*:s3:::\*+(/\*+)?", text) is not None
+    return text == "*" or re.fullmatch(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:([\w-]+[/:])?\*+([/:]\*+)*", text) is not None
 
 
 def public_access(name: str, resource: Mapping[str, Any], resources: Resources) -> Iterator[str]:
-    """Nothing is open to the internet, or to every account."""
+    """Nothing is open to the internet, to every account, or to one that is not named in this one's settings."""
     properties = resource.get("Properties", {})
     if resource["Type"] == "AWS::S3::Bucket":
         blocked = properties.get("PublicAccessBlockConfiguration", {})
@@ -116,18 +121,49 @@ def public_access(name: str, resource: Mapping[str, Any], resources: Resources) 
     rules = {"AWS::EC2::SecurityGroup": properties.get("SecurityGroupIngress", [])}
     rules["AWS::EC2::SecurityGroupIngress"] = [properties]
     for rule in rules.get(resource["Type"], []):
-        yield from (rule[key] for key in ("CidrIp", "CidrIpv6") if rule.get(key) in ("0.0.0.0/0", "::/0"))
-    for path, value in leaves(properties):
+        yield from (rule[key] for key in ("CidrIp", "CidrIpv6") if _is_of_the_internet(rule.get(key)))
+    for path, value in leaves(unpacked(properties)):
         key = path[-1]
         if (key, value) in _OPEN:
             yield f"{key}: {value}"
     for statement in allowed(resource):
-        principal = statement.get("Principal")
-        if principal in ("*", {"AWS": "*"}) and "Condition" not in statement:
-            yield "Principal: *"
+        yield from _strangers(statement)
     if resource["Type"] == "AWS::Lambda::Permission" and properties.get("Principal") == "*":
         yield "Principal: *"
 
+
+def _is_of_the_internet(cidr: Any) -> bool:
+    """Whether a block, if the template names one, has addresses that are not of private networks."""
+    return isinstance(cidr, str) and not ipaddress.ip_network(cidr, strict=False).is_private
+
+
+def _strangers(statement: Mapping[str, Any]) -> Iterator[str]:
+    """Whom an Allow lets in that it should not."""
+    if "NotPrincipal" in statement:
+        yield "NotPrincipal"
+    principal = statement.get("Principal", {})
+    kinds = principal if isinstance(principal, dict) else {"AWS": principal}
+    for who in map(flat, as_list(kinds.get("AWS", []))):
+        if who == "*" and not statement.get("Condition"):
+            yield "Principal: *"
+        account = re.fullmatch(r"(?:arn:[^:]*:(?:iam|sts)::)?(\d{12})(?::.*)?", who)
+        if account and account[1] not in OWN_ACCOUNTS:
+            yield f"Principal: another account, {account[1]}"
+    # Whoever the other side vouches for, unless it is said whom: https://docs.github.com/actions, OpenID Connect.
+    if "Federated" in kinds:
+        exact = {key: value for test in ("StringEquals", "StringLike") for key, value in _test(statement, test).items()}
+        for claim in ("aud", "sub"):
+            wanted = [value for key, value in exact.items() if key.endswith(f":{claim}")]
+            if not wanted or any(re.match(r"(repo:)?\*", each) for value in wanted for each in as_list(value)):
+                yield f"Federated: anybody by {claim}"
+
+
+def _test(statement: Mapping[str, Any], test: str) -> Mapping[str, Any]:
+    return statement.get("Condition", {}).get(test, {})
+
+
+OWN_ACCOUNTS = ("000000000000", "111111111111")
+"""Of the templates: the laptop's, and the one that tests synthesise for."""
 
 _OPEN = {
     ("PubliclyAccessible", True),
@@ -148,7 +184,7 @@ def tls(name: str, resource: Mapping[str, Any], resources: Resources) -> Iterato
         policy_type, target = _POLICY_OF[kind]
         policies = [p["Properties"] for p in resources.values() if p["Type"] == policy_type]
         own = [p for p in policies if {"Ref": name} in as_list(p[target])]
-        if not any(_refuses_plain(statement) for policy in own for statement in statements(policy)):
+        if not any(_refuses_plain(statement, kind) for policy in own for statement in statements(policy)):
             yield "no policy that denies aws:SecureTransport=false"
     if kind == "AWS::RDS::DBCluster":
         group = resources.get(properties.get("DBClusterParameterGroupName", {}).get("Ref", ""), {})
@@ -167,9 +203,22 @@ _POLICY_OF = {
 }
 
 
-def _refuses_plain(statement: Mapping[str, Any]) -> bool:
+def _refuses_plain(statement: Mapping[str, Any], kind: str) -> bool:
+    """Whether a statement refuses everybody every call without TLS; to a bucket as to what is in it."""
     condition = statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
-    return statement["Effect"] == "Deny" and str(condition).lower() == "false"
+    everybody = statement.get("Principal") in ("*", {"AWS": "*"})
+    whole = set(as_list(statement.get("Action", []))) & {_EVERY_CALL[kind], "*"}
+    reached = [flat(each) for each in as_list(statement.get("Resource", []))]
+    both = kind != "AWS::S3::Bucket" or "*" in reached or {each.endswith("/*") for each in reached} == {True, False}
+    deny = statement["Effect"] == "Deny" and str(condition).lower() == "false"
+    return deny and everybody and bool(whole) and bool(reached) and both
+
+
+_EVERY_CALL = {
+    "AWS::S3::Bucket": "s3:*",
+    "AWS::SNS::Topic": "sns:Publish",  # what a topic's policy can be asked for over plain HTTP
+    "AWS::SQS::Queue": "sqs:*",
+}
 
 
 def encrypted(name: str, resource: Mapping[str, Any], resources: Resources) -> Iterator[str]:
@@ -181,6 +230,18 @@ def encrypted(name: str, resource: Mapping[str, Any], resources: Resources) -> I
     given = {key for path, value in leaves(properties) for key in path if value not in (None, False, "")}
     if wanted and not wanted & given:
         yield f"none of {', '.join(sorted(wanted))}"
+    # A key that AWS keeps for everybody is not one that somebody could take away.
+    shared = [value for path, value in leaves(properties) if wanted.intersection(path) and "alias/aws/" in str(value)]
+    yield from (f"AWS's own key: {value}" for value in shared)
+    for switch in ("StorageEncrypted", "EnableKeyRotation"):
+        if kind in _SWITCHED.get(switch, ()) and properties.get(switch) is not True:
+            yield switch
+
+
+_SWITCHED = {
+    "StorageEncrypted": ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"),
+    "EnableKeyRotation": ("AWS::KMS::Key",),
+}
 
 
 @cache
@@ -221,7 +282,7 @@ def logged(name: str, resource: Mapping[str, Any], resources: Resources) -> Iter
         yield "keeps no logs"
     if kind == "AWS::EC2::VPC":
         flows = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::EC2::FlowLog"]
-        if not any(flow["ResourceId"] == {"Ref": name} for flow in flows):
+        if not any(flow["ResourceId"] == {"Ref": name} and flow.get("TrafficType") == "ALL" for flow in flows):
             yield "keeps no flow logs"
 
 
@@ -238,6 +299,10 @@ _LOGGED: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "AWS::Lambda::Function": lambda p: p.get("LoggingConfig", {}).get("LogGroup"),
     "AWS::Athena::WorkGroup": lambda p: p.get("WorkGroupConfiguration", {}).get("PublishCloudWatchMetricsEnabled"),
     "AWS::ECS::TaskDefinition": lambda p: all(c.get("LogConfiguration") for c in p["ContainerDefinitions"]),
+    "AWS::CodeBuild::Project": lambda p: p.get("LogsConfig", {}).get("CloudWatchLogs", {}).get("Status") == "ENABLED",
+    "AWS::KinesisFirehose::DeliveryStream": lambda p: (
+        p.get("ExtendedS3DestinationConfiguration", {}).get("CloudWatchLoggingOptions", {}).get("Enabled") is True
+    ),
 }
 
 
@@ -248,11 +313,20 @@ def kept(name: str, resource: Mapping[str, Any], resources: Resources) -> Iterat
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             if resource.get(policy) not in ("Retain", "RetainExceptOnCreate", "Snapshot"):
                 yield policy
+    if kind == "AWS::S3::Bucket" and properties.get("VersioningConfiguration", {}).get("Status") != "Enabled":
+        yield "VersioningConfiguration"  # one who may write could else write over it
+    if kind == "AWS::Logs::LogGroup" and int(properties.get("RetentionInDays", 0)) < LOG_DAYS:
+        yield f"RetentionInDays below {LOG_DAYS}"
+    if kind == "AWS::RDS::DBCluster" and int(properties.get("BackupRetentionPeriod", 1)) < BACKUP_DAYS:
+        yield f"BackupRetentionPeriod below {BACKUP_DAYS}"
     if kind in ("AWS::RDS::DBCluster", "AWS::DynamoDB::Table"):
         protected = properties.get("DeletionProtection", properties.get("DeletionProtectionEnabled"))
         if protected is not True:
             yield "DeletionProtection"
 
+
+LOG_DAYS, BACKUP_DAYS = 90, 7
+"""The least that a protected environment keeps."""
 
 _HOLD_DATA = frozenset(
     f"AWS::{kind}"
@@ -288,7 +362,8 @@ def allowed(resource: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def statements(value: Any) -> Iterator[dict[str, Any]]:
-    """Every statement of every policy document below a value, wherever its type keeps it."""
+    """Every statement of every policy document below a value, wherever its type keeps it; also one that is a text."""
+    value = unpacked(value) if isinstance(value, str) else value
     if isinstance(value, dict):
         if "Statement" in value:
             yield from as_list(value["Statement"])
@@ -312,6 +387,24 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
                 yield from leaves(inner, path)
         case _ if path:
             yield path, value
+
+
+def unpacked(value: Any) -> Any:
+    """A value with the texts in it that are JSON as what they say."""
+    match value:
+        case {"Fn::Join": _} if (text := flat(value)).startswith("{"):
+            return unpacked(text)
+        case dict():
+            return {key: unpacked(inner) for key, inner in value.items()}
+        case list():
+            return [unpacked(inner) for inner in value]
+        case str() if value.startswith("{"):
+            try:
+                return json.loads(value)
+            except ValueError:  # another text that begins so
+                return value
+        case _:
+            return value
 
 
 def flat(value: Any) -> str:

@@ -55,6 +55,12 @@ def resource(kind: str, **properties: Any) -> dict[str, Any]:
     return {"Type": f"AWS::{kind}", "Properties": properties}
 
 
+def trust(principal: Any, **more: Any) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **more}
+    return resource("IAM::Role", AssumeRolePolicyDocument={"Statement": [statement]})
+
+
+DOCUMENT = {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 CLOSED = {"BlockPublicAcls": True, "BlockPublicPolicy": True, "IgnorePublicAcls": True, "RestrictPublicBuckets": True}
 KEY = {"Fn::GetAtt": ["Key", "Arn"]}
 REFUSES_PLAIN = {
@@ -80,7 +86,12 @@ REFUSES_PLAIN = {
             policy(Resource={"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":glue:us-east-1:1:*"]]}),
             "s3:GetObject",
         ),
+        ("wildcard-action", policy(Action="s3:GetObject?"), "s3:GetObject?"),
         ("wildcard-resource", policy(NotResource="arn:aws:s3:::b"), "NotResource"),
+        ("wildcard-resource", policy(Resource="arn:aws:logs:us-east-1:1:log-group:*"), "s3:GetObject"),
+        ("wildcard-resource", policy(Resource="arn:aws:logs:us-east-1:1:log-group:*:*"), "s3:GetObject"),
+        ("wildcard-resource", policy(Resource="arn:aws:glue:us-east-1:1:table/*/*"), "s3:GetObject"),
+        ("wildcard-resource", resource("Logs::ResourcePolicy", PolicyDocument=json.dumps(DOCUMENT)), "s3:GetObject"),
         (
             "wildcard-resource",
             resource(
@@ -114,6 +125,26 @@ REFUSES_PLAIN = {
             resource("SNS::TopicPolicy", PolicyDocument={"Statement": {"Effect": "Allow", "Principal": "*"}}),
             "Principal: *",
         ),
+        ("public-access", resource("EC2::SecurityGroupIngress", CidrIp="0.0.0.0/1"), "0.0.0.0/1"),
+        ("public-access", trust({"AWS": ["*"]}), "Principal: *"),
+        ("public-access", trust("*", Condition={}), "Principal: *"),
+        ("public-access", policy(NotPrincipal={"AWS": "x"}), "NotPrincipal"),
+        (
+            "public-access",
+            trust({"AWS": "arn:aws:iam::222222222222:root"}),
+            "Principal: another account, 222222222222",
+        ),
+        ("public-access", trust({"Federated": "provider"}), "Federated: anybody by sub"),
+        (
+            "public-access",
+            trust({"Federated": "provider"}, Condition={"StringLike": {"github:aud": "sts", "github:sub": "repo:*"}}),
+            "Federated: anybody by sub",
+        ),
+        (
+            "public-access",
+            resource("StepFunctions::StateMachine", DefinitionString='{"Network": {"AssignPublicIp": "ENABLED"}}'),
+            "AssignPublicIp: ENABLED",
+        ),
         ("tls", resource("S3::Bucket"), "no policy that denies aws:SecureTransport=false"),
         ("tls", resource("SQS::Queue"), "no policy that denies aws:SecureTransport=false"),
         ("tls", resource("SNS::Topic"), "no policy that denies aws:SecureTransport=false"),
@@ -125,13 +156,21 @@ REFUSES_PLAIN = {
         ("kms", resource("SQS::Queue", SqsManagedSseEnabled=True), "none of KmsMasterKeyId"),
         ("kms", resource("Kinesis::Stream"), "none of StreamEncryption"),
         ("kms", resource("RDS::DBCluster", StorageEncrypted=True), "none of KmsKeyId"),
+        ("kms", resource("RDS::DBCluster", KmsKeyId=KEY), "StorageEncrypted"),
+        ("kms", resource("KMS::Key"), "EnableKeyRotation"),
+        ("kms", resource("SNS::Topic", KmsMasterKeyId="alias/aws/sns"), "AWS's own key: alias/aws/sns"),
         ("kms", resource("DynamoDB::Table"), "none of KMSMasterKeyId"),
         ("kms", resource("EFS::FileSystem"), "none of KmsKeyId"),
         ("logs", resource("Logs::LogGroup", KmsKeyId=KEY), "keeps no logs"),
         ("logs", resource("S3::Bucket"), "keeps no logs"),
         ("logs", resource("StepFunctions::StateMachine", LoggingConfiguration={"Level": "OFF"}), "keeps no logs"),
         ("logs", resource("EC2::VPC"), "keeps no flow logs"),
+        ("logs", resource("CodeBuild::Project"), "keeps no logs"),
+        ("logs", resource("KinesisFirehose::DeliveryStream"), "keeps no logs"),
         ("deletion", resource("S3::Bucket"), "DeletionPolicy"),
+        ("deletion", resource("S3::Bucket"), "VersioningConfiguration"),
+        ("deletion", resource("Logs::LogGroup", RetentionInDays=30), "RetentionInDays below 90"),
+        ("deletion", resource("RDS::DBCluster"), "BackupRetentionPeriod below 7"),
         ("deletion", {**resource("Kinesis::Stream"), "DeletionPolicy": "Retain"}, "UpdateReplacePolicy"),
         ("deletion", resource("RDS::DBCluster", DeletionProtection=False), "DeletionProtection"),
     ],
@@ -145,11 +184,11 @@ def test_the_review_accepts_what_is_as_it_should_be() -> None:
         "SNS::TopicPolicy", Topics=[{"Ref": "Topic"}], PolicyDocument={"Statement": [REFUSES_PLAIN]}
     )
     good = {
-        "Right": policy(Resource=["arn:aws:s3:::b/prefix/*", KEY]),
+        "Right": policy(Resource=["arn:aws:s3:::b/prefix/*", "arn:aws:s3:::b-c/*", KEY]),
         "Topic": resource("SNS::Topic", KmsMasterKeyId=KEY),
         "Refuses": topic_policy,
         "Log": {
-            **resource("Logs::LogGroup", KmsKeyId=KEY, RetentionInDays=30),
+            **resource("Logs::LogGroup", KmsKeyId=KEY, RetentionInDays=90),
             "DeletionPolicy": "Retain",
             "UpdateReplacePolicy": "Retain",
         },
@@ -160,6 +199,32 @@ def test_the_review_accepts_what_is_as_it_should_be() -> None:
     assert review("good", {"Resources": good}, protect=True) == set()
     other = {**good, "Refuses": {**topic_policy, "Properties": {**topic_policy["Properties"], "Topics": []}}}
     assert {f.rule for f in review("good", {"Resources": other}, protect=True)} == {"tls"}
+
+
+@pytest.mark.parametrize(
+    "weaker",
+    [
+        {"Action": "s3:GetObject"},
+        {"Principal": {"AWS": "arn:aws:iam::111111111111:root"}},
+        {"Resource": {"Fn::GetAtt": ["Bucket", "Arn"]}},
+        {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+        {"Effect": "Allow"},
+    ],
+)
+def test_a_refusal_of_plain_requests_that_leaves_some_is_none(weaker: dict[str, Any]) -> None:
+    arn = {"Fn::GetAtt": ["Bucket", "Arn"]}
+    whole = {**REFUSES_PLAIN, "Action": "s3:*", "Resource": [arn, {"Fn::Join": ["", [arn, "/*"]]}]}
+
+    def findings(statement: dict[str, Any]) -> set[str]:
+        document = {"Statement": [statement]}
+        stack = {
+            "Bucket": resource("S3::Bucket"),
+            "Policy": resource("S3::BucketPolicy", Bucket={"Ref": "Bucket"}, PolicyDocument=document),
+        }
+        return {f.rule for f in review("s", {"Resources": stack}, protect=False) if f.rule == "tls"}
+
+    assert findings(whole) == set()
+    assert findings({**whole, **weaker}) == {"tls"}
 
 
 def test_what_is_planted_in_a_real_stack_is_found(every: Mapping[str, Any]) -> None:
