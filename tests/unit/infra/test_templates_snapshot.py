@@ -50,9 +50,9 @@ def test_a_change_in_one_environment_is_seen_there_alone(every: Mapping[str, Any
 
 
 def test_what_differs_without_a_meaning_is_left_out() -> None:
-    other = json.loads(json.dumps(["a" * 64 + ".zip", f"ingot-{__version__}-py3-none-any.whl"]))
+    other = json.loads(json.dumps(["a" * 64 + ".zip", f"ingot-{__version__}.gluewheels.zip"]))
 
-    assert plain(other, "prod") == ["<hash>.zip", "ingot-<version>-py3-none-any.whl"]
+    assert plain(other, "prod") == ["<hash>.zip", "ingot-<version>.gluewheels.zip"]
     assert plain({"Name": "ingot-dev-lake", "Key": "ingot/dev/warehouse"}, "dev") == {
         "Name": "ingot-<environment>-lake",
         "Key": "ingot/<environment>/warehouse",
@@ -78,7 +78,7 @@ def plain(value: Any, environment: str) -> Any:
         case str():
             value = re.sub(r"\b[0-9a-f]{64}\b", "<hash>", value)
             value = re.sub(r"(?<!\d)(0{12}|1{12})(?!\d)", "<account>", value)
-            value = value.replace(f"ingot-{__version__}-", "ingot-<version>-")
+            value = value.replace(f"ingot-{__version__}.", "ingot-<version>.")
             return re.sub(rf"(?i)\b(ingot[-/_ ]){environment}(?![a-z0-9])", r"\1<environment>", value)
         case _:
             return value
