@@ -27,11 +27,12 @@ Client = Callable[[str], Any]
 
 
 def checkout_with_a_guarded_source(folder: Path) -> Path:
-    """This checkout, but for the source: it asks for credentials."""
+    """This checkout, but for its sources: Fakestore asks for credentials, and one more has its events delivered."""
     folder.mkdir()
     for name in ("ingot", "glue_jobs", "dags", "dbt", "requirements", "pyproject.toml", "README.md"):
         (folder / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "sources", folder / "sources")
+    for sources in (ROOT / "sources", ROOT / "tests" / "sources"):
+        shutil.copytree(sources, folder / "sources", dirs_exist_ok=True)
     with (folder / "sources" / "fakestore" / "source.yaml").open("a", encoding="utf-8") as file:
         file.write("auth:\n  type: bearer\n")
     return folder

@@ -6,8 +6,9 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ import boto3
 from botocore.config import Config
 from localcloud.clients import ROOT_CREDENTIALS
 
+from ingot.metrics import metrics_namespace
 from ingot.naming import Names
 from tests.integration.localcloud.comparison import Assembly
 from tests.integration.localcloud.deploying import ACCOUNT, REGION, bootstrap, deploy
@@ -36,6 +38,8 @@ LEANED_ON = (
 """The types of resources that are deployed."""
 LOST = "its log is lost"
 LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
+UNTRACED = "its trace is lost"
+TRACE_ACTION = "xray:PutTraceSegments"
 
 JANUARY = {"interval_start": "2020-01-01T00:00:00Z", "interval_end": "2020-02-01T00:00:00Z"}
 FEBRUARY = {"interval_start": "2020-02-01T00:00:00Z", "interval_end": "2020-03-01T00:00:00Z"}
@@ -85,15 +89,19 @@ class Cloud:
         return self._session.client(service, endpoint_url=self.endpoint, config=_CONFIG)
 
     @cache  # noqa: B019 - there is one, for as long as the tests of this file run
-    def role(self, step: str) -> str:
+    def role(self, step: str, source: str = SOURCE) -> str:
         """The name of a job's role, as deployed."""
-        job = self.root("glue").get_job(JobName=NAMES.job(SOURCE, step))["Job"]
+        job = self.root("glue").get_job(JobName=NAMES.job(source, step))["Job"]
         return str(job["Role"]).rpartition("/")[2]
 
     @cache  # noqa: B019
     def as_job(self, step: str, service: str) -> Any:
         """A client with the rights of a job."""
-        arn = self.root("iam").get_role(RoleName=self.role(step))["Role"]["Arn"]
+        return self.as_role(self.role(step), service)
+
+    def as_role(self, name: str, service: str) -> Any:
+        """A client with the rights of a role."""
+        arn = self.root("iam").get_role(RoleName=name)["Role"]["Arn"]
         keys = self.root("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
         return self._session.client(
             service,
@@ -106,18 +114,25 @@ class Cloud:
 
     def policies(self, step: str) -> dict[str, dict[str, Any]]:
         """The policies of a job's role, by name; it has no others."""
-        iam, role = self.root("iam"), self.role(step)
+        return self.policies_of(self.role(step))
+
+    def policies_of(self, role: str) -> dict[str, dict[str, Any]]:
+        iam = self.root("iam")
         assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
 
-    @contextmanager
-    def without(self, right: Right, step: str) -> Iterator[None]:
+    def without(self, right: Right, step: str) -> AbstractContextManager[None]:
         """A job's role with all of its rights but one."""
-        iam, role = self.root("iam"), self.role(step)
-        before = self.policies(step)
-        ((name, document),) = before.items()
-        rest = [json.loads(other.statement) for other in rights_of([document]) if other != right]
+        role = self.role(step)
+        rights = rights_of(self.policies(step).values())
+        return self.reduced(role, [json.loads(other.statement) for other in rights if other != right])
+
+    @contextmanager
+    def reduced(self, role: str, rest: list[dict[str, Any]]) -> Iterator[None]:
+        """A role with these statements in the place of its own."""
+        iam = self.root("iam")
+        ((name, document),) = self.policies_of(role).items()
         reduced = json.dumps({"Version": "2012-10-17", "Statement": rest})
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=reduced)
         try:
@@ -127,7 +142,7 @@ class Cloud:
 
     def run(self, step: str, **arguments: str) -> dict[str, Any]:
         """A run of a job, once it has ended."""
-        glue, job = self.root("glue"), NAMES.job(SOURCE, step)
+        glue, job = self.root("glue"), NAMES.job(arguments.get("source", SOURCE), step)
         given = {f"--{name}": value for name, value in arguments.items()}
         run_id = glue.start_job_run(JobName=job, Arguments=given)["JobRunId"]
         deadline = time.monotonic() + 180
@@ -146,6 +161,30 @@ class Cloud:
             for group in groups
             if logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=run["Id"])["logStreams"]
         }
+
+    def traces_of(self, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The segments that a run sent, whatever trace they are a part of."""
+        xray, now = self.root("xray"), datetime.now(UTC)
+        begun = {"StartTime": now - timedelta(days=1), "EndTime": now + timedelta(days=1)}
+        ids = [each["Id"] for each in xray.get_trace_summaries(**begun)["TraceSummaries"]]
+        traces = xray.batch_get_traces(TraceIds=ids)["Traces"] if ids else []
+        sent = [json.loads(segment["Document"]) for trace in traces for segment in trace["Segments"]]
+        return [segment for segment in sent if segment["annotations"]["run"] == run["Id"]]
+
+    def metric(self, name: str, **dimensions: str) -> float | None:
+        """The sum of a metric's values so far; None if it has none."""
+        now = datetime.now(UTC)
+        metric = {
+            "Namespace": metrics_namespace("local"),
+            "MetricName": name,
+            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+        }
+        found = self.root("cloudwatch").get_metric_data(
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 7 * 86400, "Stat": "Sum"}}],
+            StartTime=now - timedelta(days=1),
+            EndTime=now + timedelta(days=1),
+        )["MetricDataResults"][0]["Values"]
+        return float(found[0]) if found else None
 
 
 _CONFIG = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
@@ -212,7 +251,7 @@ def _as_list(value: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Missed:
-    """What became of a job without one of its rights: the error it ended with, or `LOST`; empty if nothing did."""
+    """What became of a job without one of its rights: the error it ended with, `LOST` or `UNTRACED`; empty if nothing."""
 
     right: Right
     outcome: str
@@ -246,6 +285,8 @@ class Pipeline:
 
     def _outcome(self, run: Mapping[str, Any], right: Right) -> str:
         if run["JobRunState"] == "SUCCEEDED":
+            if right.action == TRACE_ACTION:
+                return "" if self.cloud.traces_of(run) else UNTRACED
             lost = not any(right.resource.startswith(f"{_log_arn(group)}:") for group in self.cloud.logged(run))
             return LOST if right.action in LOG_ACTIONS and lost else ""
         return str(run["ErrorMessage"])

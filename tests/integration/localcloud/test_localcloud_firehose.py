@@ -270,3 +270,51 @@ def test_partition_keys_are_what_jq_gives(query: str, record: Any, keys: dict[st
 def test_a_query_that_is_not_understood_is_refused(query: str) -> None:
     with pytest.raises(Unsupported):
         Query(query)
+
+
+def test_a_stack_makes_changes_and_deletes_both_streams(cloud: Cloud, river: River, unique: str) -> None:
+    kinesis, firehose = boto3.client("kinesis"), boto3.client("firehose")
+
+    def stack(hours: int, prefix: str, tags: dict[str, str]) -> dict[str, Any]:
+        named = [{"Key": key, "Value": value} for key, value in tags.items()]
+        stream = {
+            "Name": unique,
+            "StreamModeDetails": {"StreamMode": "ON_DEMAND"},
+            "RetentionPeriodHours": hours,
+            "StreamEncryption": {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"},
+            "Tags": named,
+        }
+        delivery = {
+            "DeliveryStreamName": unique,
+            "DeliveryStreamType": "KinesisStreamAsSource",
+            "KinesisStreamSourceConfiguration": {
+                "KinesisStreamARN": {"Fn::GetAtt": ["Stream", "Arn"]},
+                "RoleARN": river.role,
+            },
+            "ExtendedS3DestinationConfiguration": river.destination(Prefix=prefix),
+            "Tags": named,
+        }
+        return {
+            "Stream": {"Type": "AWS::Kinesis::Stream", "Properties": stream},
+            "Delivery": {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties": delivery},
+        }
+
+    def there() -> tuple[Any, ...]:
+        stream = kinesis.describe_stream_summary(StreamName=unique)["StreamDescriptionSummary"]
+        delivery = firehose.describe_delivery_stream(DeliveryStreamName=unique)["DeliveryStreamDescription"]
+        return (
+            (stream["RetentionPeriodHours"], stream["EncryptionType"], stream["StreamModeDetails"]["StreamMode"]),
+            delivery["Destinations"][0]["ExtendedS3DestinationDescription"]["Prefix"],
+            delivery["VersionId"],
+            {tag["Key"]: tag["Value"] for tag in kinesis.list_tags_for_stream(StreamName=unique)["Tags"]},
+            {t["Key"]: t["Value"] for t in firehose.list_tags_for_delivery_stream(DeliveryStreamName=unique)["Tags"]},
+        )
+
+    one, other = "one/!{partitionKeyFromQuery:day}/", "other/!{partitionKeyFromQuery:day}/"
+    cloud.deploy(unique, stack(48, one, {"a": "1"}))
+    assert there() == ((48, "KMS", "ON_DEMAND"), one, "1", {"a": "1"}, {"a": "1"})
+    cloud.deploy(unique, stack(24, other, {"b": "2"}))
+    assert there() == ((24, "KMS", "ON_DEMAND"), other, "2", {"b": "2"}, {"b": "2"})
+    cloud.client("cloudformation").delete_stack(StackName=unique)
+    assert unique not in kinesis.list_streams()["StreamNames"]
+    assert unique not in firehose.list_delivery_streams()["DeliveryStreamNames"]

@@ -11,9 +11,11 @@ import json
 import secrets
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ from recorded_source.recordings import FAKESTORE
 
 from infra.access import ACCESS
 from ingot.naming import JOBS
+from tests.integration.localcloud.deploying import deploy
 from tests.integration.localcloud.least_privilege import (
     AS_OF,
     FEBRUARY,
@@ -35,6 +38,8 @@ from tests.integration.localcloud.least_privilege import (
     NAMES,
     REFUSED,
     SOURCE,
+    TRACE_ACTION,
+    UNTRACED,
     Cloud,
     Pipeline,
     deploy_jobs,
@@ -162,8 +167,44 @@ def test_a_job_fails_without_any_one_of_its_rights(pipeline: Pipeline, step: str
     assert {str(each.right) for each in missed if not each.outcome} == set(), "idle"
     # A run whose role may not log goes on: what is lost is the log.
     assert {each.outcome for each in to_log} == {LOST}
-    others = [f"{each.right}: {each.outcome}" for each in missed if each not in to_log]
+    # Nor does it fail for its trace.
+    to_trace = [each for each in missed if each.right.action == TRACE_ACTION]
+    assert [each.outcome for each in to_trace] == [UNTRACED] * len(to_trace)
+    others = [f"{each.right}: {each.outcome}" for each in missed if each not in (*to_log, *to_trace)]
     assert [line for line in others if not REFUSED.search(line)] == [], "failed, but not for the right"
+
+
+@pytest.mark.slow
+def test_the_runs_metrics_are_in_cloudwatch_though_no_job_may_put_any(pipeline: Pipeline) -> None:
+    cloud, s3 = pipeline.cloud, pipeline.cloud.root("s3")
+    assert not any("cloudwatch:" in json.dumps(cloud.policies(step)) for step in JOBS)
+    (manifest,) = s3.list_objects_v2(Bucket=NAMES.bronze_bucket, Prefix=f"manifests/{SOURCE}/carts/")["Contents"]
+    carts = json.loads(s3.get_object(Bucket=NAMES.bronze_bucket, Key=manifest["Key"])["Body"].read())
+    of_carts = {"source": SOURCE, "stream": "carts"}
+
+    # One run of each step was at the carts.
+    assert cloud.metric("rows_accepted", **of_carts) == carts["accepted"] > 0
+    assert cloud.metric("rows_rejected", **of_carts) == 0
+    assert cloud.metric("attempts_failed", **of_carts, step="load") == 0
+    assert (cloud.metric("step_seconds", **of_carts, step="refine") or 0) > 0
+    assert (cloud.metric("freshness_seconds", **of_carts) or 0) > 0, "the audit's"
+    # And of the products two records were refused; runs without a right failed.
+    of_products = {"source": SOURCE, "stream": "products"}
+    assert (cloud.metric("rows_rejected", **of_products) or 0) >= 2
+    assert (cloud.metric("attempts_failed", **of_products, step="extract") or 0) >= 1
+
+
+@pytest.mark.slow
+def test_the_steps_of_a_batch_are_one_trace_with_what_they_did(pipeline: Pipeline) -> None:
+    of_carts = [run for run in pipeline.runs if run["Arguments"].get("--stream") == "carts"]
+    segments = [segment for run in of_carts for segment in pipeline.cloud.traces_of(run)]
+
+    assert {segment["name"] for segment in segments} == {f"{SOURCE}-{step}" for step in ("extract", "refine", "load")}
+    assert len({segment["annotations"]["batch"] for segment in segments}) == 1
+    phases = {segment["annotations"]["step"]: [p["name"] for p in segment["subsegments"]] for segment in segments}
+    assert phases["refine"] == ["write", "upload"]
+    assert phases["load"] == ["download", "load"]
+    assert set(phases["extract"]) == {"request"}
 
 
 KINDS = {
@@ -343,3 +384,115 @@ CONTEXT = {"aws:securetransport": "true", "s3:prefix": "a/b"}
 )
 def test_the_local_cloud_decides_as_iam_documents_it(statements: list[dict[str, Any]], decision: bool) -> None:
     assert permitted(statements, "s3:GetObject", "arn:aws:s3:::b/a/b", CONTEXT) is decision
+
+
+EVENTS, ORDERS = "orders_stream", {"source": "orders_stream", "stream": "orders"}
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A stream that is deployed beside the jobs, the role of its delivery, and that of the job that takes from it."""
+
+    cloud: Cloud
+    sender: str
+    taker: str
+
+    def send(self, *numbers: int) -> None:
+        events = [{"order_id": n, "placed_at": "2026-03-01T00:00:00Z", "quantity": 1} for n in numbers]
+        records = [{"Data": json.dumps(event).encode(), "PartitionKey": str(event["order_id"])} for event in events]
+        self.cloud.root("kinesis").put_records(StreamName=NAMES.event_stream(EVENTS, "orders"), Records=records)
+
+    def landed(self) -> list[str]:
+        s3 = self.cloud.root("s3")
+        found = s3.list_objects_v2(Bucket=NAMES.bronze_bucket, Prefix=f"landing/{EVENTS}/orders/day=2026-03-01/")
+        return [item["Key"] for item in found.get("Contents", ())]
+
+    def told(self) -> str:
+        """What the delivery wrote into its log."""
+        group = f"/aws/kinesisfirehose/{NAMES.event_stream(EVENTS, 'orders')}"
+        events = self.cloud.root("logs").filter_log_events(logGroupName=group)["events"]
+        return "\n".join(event["message"] for event in events)
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        (document,) = self.cloud.policies_of(role).values()
+        return list(document["Statement"])
+
+    def wait_for(self, holds: Callable[[], object]) -> None:
+        until = time.monotonic() + 30
+        while not holds():
+            assert time.monotonic() < until, "not in time"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def delivered(checked: Cloud, synthesised: Callable[..., Any]) -> Delivered:
+    deploy(checked.root, synthesised("local"), ["ingot-local-stream"])
+    name = NAMES.event_stream(EVENTS, "orders")
+    about = checked.root("firehose").describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    sender = about["Destinations"][0]["ExtendedS3DestinationDescription"]["RoleARN"].rpartition("/")[2]
+    return Delivered(checked, sender, checked.role("extract", EVENTS))
+
+
+def test_a_delivery_that_may_not_write_says_so_and_loses_nothing(delivered: Delivered) -> None:
+    rest = [each for each in delivered.statements(delivered.sender) if each["Sid"] != "Write"]
+    before = len(delivered.landed())
+    with delivered.cloud.reduced(delivered.sender, rest):
+        delivered.send(1, 2)
+        delivered.wait_for(lambda: "AccessDenied" in delivered.told())
+        assert len(delivered.landed()) == before
+    delivered.wait_for(lambda: len(delivered.landed()) > before)
+
+
+@pytest.mark.parametrize("sid", ["Read", "ListBronze"])
+def test_what_lands_is_taken_by_the_rights_for_it_alone(delivered: Delivered, sid: str) -> None:
+    before = len(delivered.landed())
+    delivered.send(3)
+    delivered.wait_for(lambda: len(delivered.landed()) > before)
+    interval = {"interval_start": "2026-03-01T00:00:00Z", "interval_end": "2026-03-01T00:05:00Z"}
+    given = {**ORDERS, **interval, "as_of": "2026-03-01T00:05:00Z"}
+    reduced = json.loads(json.dumps(delivered.statements(delivered.taker)))
+    (statement,) = (each for each in reduced if each["Sid"] == sid)
+    places = statement["Resource"] if sid == "Read" else statement["Condition"]["StringLike"]["s3:prefix"]
+    places.remove(next(place for place in places if "landing/" in place))
+
+    with delivered.cloud.reduced(delivered.taker, reduced):
+        run = delivered.cloud.run("extract", **given)
+
+    assert REFUSED.search(run["ErrorMessage"]), run
+
+
+def test_events_go_through_with_every_part_as_its_own_role(delivered: Delivered) -> None:
+    before = len(delivered.landed())
+    delivered.send(4, 5)
+    delivered.wait_for(lambda: len(delivered.landed()) > before)
+    interval = {"interval_start": "2026-03-01T00:05:00Z", "interval_end": "2026-03-01T00:10:00Z"}
+    run = delivered.cloud.run("extract", **ORDERS, **interval, as_of="2026-03-01T00:10:00Z")
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+
+    key = f"manifests/{EVENTS}/orders/{EVENTS}.orders.20260301T000500Z.20260301T001000Z.json"
+    manifest = json.loads(delivered.cloud.root("s3").get_object(Bucket=NAMES.bronze_bucket, Key=key)["Body"].read())
+    assert manifest["accepted"] >= 2
+    assert {landed["key"] for landed in manifest["landed"]} == set(delivered.landed())
+
+
+def test_what_neither_of_a_streams_roles_may_do_is_refused(delivered: Delivered) -> None:
+    bronze, name = NAMES.bronze_bucket, NAMES.event_stream(EVENTS, "orders")
+    sender, taker = (partial(delivered.cloud.as_role, role) for role in (delivered.sender, delivered.taker))
+    fakestore = partial(delivered.cloud.as_job, "extract")
+    delivered.cloud.root("s3").put_object(Bucket=bronze, Key="landing/other/x/y", Body=b"there")
+    delivered.cloud.root("s3").put_object(Bucket=bronze, Key=f"landing/{EVENTS}/other/y", Body=b"there")
+    forbidden = {
+        "delivers for another source": partial(sender("s3").put_object, Bucket=bronze, Key="landing/other/x/z"),
+        "delivers for another stream": partial(sender("s3").put_object, Bucket=bronze, Key=f"landing/{EVENTS}/o/z"),
+        "delivers past the gate": partial(sender("s3").put_object, Bucket=bronze, Key=f"data/{EVENTS}/orders/z"),
+        "delivery deletes": partial(sender("s3").delete_object, Bucket=bronze, Key=f"landing/{EVENTS}/orders/z"),
+        "delivery sends": partial(sender("kinesis").put_record, StreamName=name, Data=b"{}", PartitionKey="1"),
+        "takes another's": partial(taker("s3").get_object, Bucket=bronze, Key="landing/other/x/y"),
+        "lists another's": partial(taker("s3").list_objects_v2, Bucket=bronze, Prefix="landing/other/"),
+        "changes what landed": partial(taker("s3").put_object, Bucket=bronze, Key=f"landing/{EVENTS}/orders/z"),
+        "deletes what landed": partial(taker("s3").delete_object, Bucket=bronze, Key=f"landing/{EVENTS}/other/y"),
+        "reads the stream itself": partial(taker("kinesis").list_shards, StreamName=name),
+        "another job takes it": partial(fakestore("s3").get_object, Bucket=bronze, Key=f"landing/{EVENTS}/other/y"),
+    }
+
+    assert [what for what, call in forbidden.items() if not is_refused(call)] == []

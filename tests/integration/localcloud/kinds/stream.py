@@ -37,3 +37,11 @@ def deliveries(account: Account) -> Iterator[Thing]:
             "ExtendedS3DestinationConfiguration": told["Destinations"][0].get("ExtendedS3DestinationDescription"),
         }
         yield Thing(name, properties, {"Arn": told["DeliveryStreamARN"]})
+
+
+@kind("AWS::Logs::LogStream", identity=("LogGroupName", "LogStreamName"))
+def log_streams(account: Account) -> Iterator[Thing]:
+    for group in account.pages("logs", "describe_log_groups", "logGroups"):
+        name = group["logGroupName"]
+        for each in account.pages("logs", "describe_log_streams", "logStreams", logGroupName=name):
+            yield Thing(each["logStreamName"], {"LogGroupName": name, "LogStreamName": each["logStreamName"]})
