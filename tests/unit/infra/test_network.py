@@ -141,8 +141,8 @@ def test_zones_are_those_of_the_settings_and_an_added_one_or_nat_renumbers_no_su
 def test_services_are_reached_through_endpoints_in_the_private_subnets(prod: Any, closed: Any) -> None:
     always = {"secretsmanager", "logs", "glue", "kms", "sts", "monitoring"}
     for assembly, services in (
-        (prod, always | {"sqs", "ecr.api", "ecr.dkr"}),  # Airflow's queue, and dbt's image
-        (closed, always | {"sqs", "redshift-data", "redshift-serverless"}),
+        (prod, always | {"sqs"}),  # Airflow's queue
+        (closed, always | {"sqs", "redshift-data", "redshift-serverless", "ecr.api", "ecr.dkr"}),  # dbt's image
     ):
         endpoints = [found["Properties"] for found in assembly.resources("AWS::EC2::VPCEndpoint").values()]
         inside = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Interface"]
