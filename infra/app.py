@@ -34,24 +34,19 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_ENVIRONMENT = "dev"
 
 
-def add_stacks(
-    app: cdk.Stage, *, root: Path, build: Path, variables: Mapping[str, str], environment: str | None = None
-) -> None:
-    """Adds every stack of an environment.
+def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str, str]) -> None:
+    """Adds every stack of the environment that the context names.
 
     Args:
-        app: the app, or a stage of a pipeline; its context may hold ``environment`` and ``allow_data_deletion``.
+        app: its context may hold ``environment`` and ``allow_data_deletion``.
         root: the checkout that is deployed.
         build: a folder for what is built on the way.
         variables: the process's environment.
-        environment: which one.
-            @default the one that the context names.
 
     Raises:
         ConfigurationError: a setting, a source or a file of the checkout is wrong or missing.
     """
-    environment = environment or app.node.try_get_context("environment") or DEFAULT_ENVIRONMENT
-    settings = load_settings(environment, variables)
+    settings = load_settings(app.node.try_get_context("environment") or DEFAULT_ENVIRONMENT, variables)
     # The CLI passes the account of the credentials; without any, the template refers to the one it lands in.
     account = settings.account or variables.get("CDK_DEFAULT_ACCOUNT") or cdk.Aws.ACCOUNT_ID
     deployment = Deployment(

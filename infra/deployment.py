@@ -62,23 +62,21 @@ LOG_RETENTION = {
 
 
 class IngotStack(cdk.Stack):
-    """A stack of one deployment: ``ingot-{environment}-{purpose}``, whatever it is a part of.
+    """A stack of one deployment: ``ingot-{environment}-{purpose}``.
 
     Args:
-        scope: the app, or a stage of a pipeline.
+        scope: the app.
         purpose: the last part of its name.
         deployment: what it is made from.
         description: a sentence for the console.
     """
 
-    def __init__(self, scope: cdk.Stage, purpose: str, deployment: Deployment, *, description: str) -> None:
+    def __init__(self, scope: cdk.App, purpose: str, deployment: Deployment, *, description: str) -> None:
         settings, names = deployment.settings, deployment.names
         account = None if cdk.Token.is_unresolved(names.account) else names.account
-        name = f"ingot-{settings.environment}-{purpose}"
         super().__init__(
             scope,
-            name,
-            stack_name=name,  # in a stage the CDK would put the stage's before it
+            f"ingot-{settings.environment}-{purpose}",
             env=cdk.Environment(account=account, region=names.region),
             description=description,
             synthesizer=_synthesizer(settings),

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
-from infra.app import ROOT, add_stacks
 from infra.delivery.settings import Delivery, load_delivery
 from infra.settings import SETTINGS_FILE, load_settings
 from infra.stacks.delivery import GitHubStack, PipelineStack
@@ -21,15 +20,11 @@ from ingot.errors import ConfigurationError, IngotError
 from ingot.naming import Names
 
 
-def add_delivery(
-    app: cdk.App, *, root: Path, build: Path, variables: Mapping[str, str], file: Path = SETTINGS_FILE
-) -> None:
+def add_delivery(app: cdk.App, *, variables: Mapping[str, str], file: Path = SETTINGS_FILE) -> None:
     """Adds the stacks of the delivery that the settings ask for.
 
     Args:
         app: gets them.
-        root: the checkout.
-        build: a folder for what is built on the way.
         variables: the process's environment.
         file: the settings.
 
@@ -39,10 +34,7 @@ def add_delivery(
     delivery = load_delivery(file)
     account = delivery.account or variables.get("CDK_DEFAULT_ACCOUNT") or cdk.Aws.ACCOUNT_ID
     env = cdk.Environment(account=None if cdk.Token.is_unresolved(account) else account, region=delivery.region)
-    names = _names(delivery, account, variables)
-
-    def add(stage: cdk.Stage, environment: str) -> None:
-        add_stacks(stage, root=root, build=build / environment, variables=variables, environment=environment)
+    names = _names(delivery, account, variables, file)
 
     if delivery.pipeline:
         for stage in delivery.pipeline.stages:
@@ -51,18 +43,18 @@ def add_delivery(
                     f"{stage.environment} is in another account, whose smoke test the pipeline cannot start.",
                     hint=f"set smoke_test of the stage to false in {file.name}, and start it there",
                 )
-        PipelineStack(app, delivery, names=names, env=env, add_stacks=add)
+        PipelineStack(app, delivery, names=names, env=env)
     if delivery.github:
         GitHubStack(app, delivery, names=names, env=env)
 
 
-def _names(delivery: Delivery, account: str, variables: Mapping[str, str]) -> dict[str, Names]:
+def _names(delivery: Delivery, account: str, variables: Mapping[str, str], file: Path) -> dict[str, Names]:
     """Environment → its names, of all that are deployed."""
     stages = [stage.environment for stage in delivery.pipeline.stages] if delivery.pipeline else []
     environments = delivery.github.environments if delivery.github else []
     names = {}
     for environment in dict.fromkeys((*stages, *environments)):
-        settings = load_settings(environment, variables)
+        settings = load_settings(environment, variables, file)
         names[environment] = Names(environment=environment, account=settings.account or account, region=settings.region)
     return names
 
@@ -71,7 +63,7 @@ def main() -> None:
     """Synthesises the app, as the CDK CLI asks."""
     app = cdk.App(builtin_cloud_formation_validation=False)  # the tests make it, as for infra/app.py
     try:
-        add_delivery(app, root=ROOT, build=ROOT / "build", variables=os.environ)
+        add_delivery(app, variables=os.environ)
     except IngotError as error:
         sys.exit(str(error))
     app.synth()

@@ -10,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
-from infra.constructs.delivery_pipeline import ARTIFACT_DAYS, AddStacks, DeliveryPipeline
+from infra.constructs.delivery_pipeline import ARTIFACT_DAYS, DeliveryPipeline
 from infra.constructs.github_oidc import DEPLOY_ROLES, GitHubOidcProvider, GitHubRole, assume_bootstrap_roles
 from infra.constructs.smoke_test import start_reasons, start_rights
 from infra.delivery.settings import Delivery
@@ -30,7 +30,6 @@ class PipelineStack(cdk.Stack):
         delivery: the settings; they have a ``pipeline``.
         names: environment → its names.
         env: where it is.
-        add_stacks: adds the stacks of an environment to a stage of the pipeline.
     """
 
     def __init__(
@@ -40,7 +39,6 @@ class PipelineStack(cdk.Stack):
         *,
         names: Mapping[str, Names],
         env: cdk.Environment,
-        add_stacks: AddStacks,
     ) -> None:
         super().__init__(
             scope,
@@ -68,8 +66,7 @@ class PipelineStack(cdk.Stack):
             key=key,
             artifacts=self._artifacts(key),
             log=self._log(delivery, key),
-            names=[names[stage.environment] for stage in delivery.pipeline.stages],
-            add_stacks=add_stacks,
+            names={stage.environment: names[stage.environment] for stage in delivery.pipeline.stages},
         )
 
     def _artifacts(self, key: kms.IKey) -> s3.IBucket:

@@ -19,7 +19,7 @@ class SmokeTestStack(IngotStack):
     """A CodeBuild project, if the settings have a ``smoke_test``.
 
     Args:
-        scope: the app, or a stage of a pipeline.
+        scope: the app.
         deployment: what it is made from.
         settings: of the test.
         key: the lake's.
@@ -30,7 +30,7 @@ class SmokeTestStack(IngotStack):
 
     def __init__(
         self,
-        scope: cdk.Stage,
+        scope: cdk.App,
         deployment: Deployment,
         settings: SmokeTest,
         *,

@@ -92,6 +92,16 @@ def _lines(stack: str, template: Template, prices: Prices) -> Iterator[Line]:
         for name, each in same.items():
             for price, quantity in _PRICED[kind](name, each.get("Properties", {}), resources):
                 used[price] = used.get(price, Decimal(0)) + quantity
+        if not used and kind in _BY_USE:  # a pipeline of type V2
+            yield Line(
+                stack=stack,
+                what=what,
+                count=len(same),
+                price=None,
+                quantity=Decimal(0),
+                usd=Decimal(0),
+                note=_BY_USE[kind].removeprefix("and "),
+            )
         for price, quantity in used.items():
             if price not in prices.prices:
                 note = f"{price} is {UNKNOWN}"

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+import yaml
 
 import infra  # noqa: F401  (first: silences jsii's notice about Node 20 before aws_cdk starts it)
 
@@ -125,6 +126,34 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         return _assembly(app, environment, out, begun)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The delivery app, with what only the user knows filled in."""
+    import aws_cdk as cdk
+    from cdk_nag import AwsSolutionsChecks
+
+    from infra.delivery.app import add_delivery
+
+    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    out = tmp_path_factory.mktemp("cdk-delivery")
+    app = cdk.App(outdir=str(out), analytics_reporting=False, context=flags)
+    begun = perf_counter()
+    add_delivery(app, variables=VARIABLES, file=delivery_settings(out))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return _assembly(app, "delivery", out, begun)
+
+
+def delivery_settings(folder: Path, **changes: Any) -> Path:
+    """The settings of the repository, with the delivery's filled in."""
+    every = yaml.safe_load((ROOT / "infra/settings.yaml").read_text(encoding="utf-8"))
+    every["delivery"] |= {"repository": "example/shop"}
+    every["delivery"]["pipeline"]["connection"] = "arn:aws:codeconnections:us-east-1:111111111111:connection/0c3f"
+    every["delivery"] |= changes
+    file = folder / "settings.yaml"
+    file.write_text(yaml.safe_dump(every), encoding="utf-8")
+    return file
 
 
 def _assembly(app: Any, environment: str, out: Path, begun: float) -> Assembly:
