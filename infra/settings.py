@@ -164,10 +164,13 @@ class Observability(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         emails: who is told when an alarm rings; each confirms it once, in a mail that SNS sends.
         runbook: where docs/runbook.md is read; alarms link its sections.
+        tracing: whether jobs send traces to X-Ray. A job inside a network without ``nat`` finds it through the
+            endpoint ``xray`` alone (`network.endpoints`); without one it says that its trace is lost.
     """
 
     emails: list[Annotated[str, msgspec.Meta(pattern="^[^@ ]+@[^@ ]+$")]] = []
     runbook: Text = "docs/runbook.md"
+    tracing: bool = True
 
 
 class LakeFormation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

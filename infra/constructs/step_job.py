@@ -28,6 +28,10 @@ MAX_CONCURRENT_RUNS = 20
 """Every stream of a source may run at once, and a backfill beside them; but only one rebuild."""
 
 
+_TRACED = frozenset({"extract", "refine", "load", "replay"})
+"""Jobs that are at one batch: what the others do is said by the batches' own attempts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Platform:
     """What all jobs have in common.
@@ -42,6 +46,7 @@ class Platform:
         log_prefix, log_groups: where jobs log.
         code: what they run.
         metrics_namespace: where in CloudWatch their metrics belong; None: they emit none.
+        tracing: whether they send traces to X-Ray.
     """
 
     names: Names
@@ -54,6 +59,7 @@ class Platform:
     log_groups: tuple[logs.ILogGroup, ...]
     code: Code
     metrics_namespace: str | None = None
+    tracing: bool = False
 
 
 class StepJob(Construct):
@@ -90,6 +96,7 @@ class StepJob(Construct):
         self._secret = secret if ACCESS[step].source else None
         # A job inside has no way to the internet: one that asks a source stays outside.
         self._connection = platform.connection if ACCESS[step].warehouse else None
+        self._traced = platform.tracing and step in _TRACED
         alone = step == "rebuild"
         access = ACCESS[step].of_source(source, lands=lands)
         artifacts = platform.buckets["artifacts"]
@@ -146,6 +153,8 @@ class StepJob(Construct):
         }
         if platform.metrics_namespace:
             arguments["--metrics_namespace"] = platform.metrics_namespace
+        if self._traced:
+            arguments["--tracing"] = "xray"
         if access.warehouse:
             arguments["--warehouse_secret"] = platform.names.warehouse_secret
         if self._secret is not None:
@@ -195,6 +204,9 @@ class StepJob(Construct):
             yield from self._connection.statements()
         use = ["kms:Decrypt", *(["kms:GenerateDataKey"] if access.write else [])]
         yield iam.PolicyStatement(sid="Key", actions=use, resources=[platform.key.key_arn])
+        if self._traced:
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+            yield iam.PolicyStatement(sid="Trace", actions=["xray:PutTraceSegments"], resources=["*"])
         yield iam.PolicyStatement(
             sid="Log",
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -213,6 +225,10 @@ class StepJob(Construct):
             **(self._connection.reasons() if self._connection else {}),
             **(DATA_API_REASONS if access.warehouse and self._platform.warehouse_rights else {}),
         }
+        if self._traced:
+            # The id of the finding is the one of a network's actions: one reason has to hold for both.
+            everywhere = "AwsSolutions-IAM5[Resource::*]"
+            reasons[everywhere] = " ".join(filter(None, (reasons.get(everywhere), "X-Ray knows no resources.")))
         if access.contracts:
             sources = self._platform.buckets["artifacts"].arn_for_objects("sources/*")
             reasons[wildcard_resource(self, sources)] = "One folder of contracts; a job reads the files of its source."

@@ -69,6 +69,7 @@ class JobsStack(IngotStack):
             ),
         ]
         log_prefix = f"/aws-glue/jobs/ingot-{environment}"
+        watched = deployment.settings.observability
         platform = Platform(
             names=names,
             buckets=buckets,
@@ -80,7 +81,8 @@ class JobsStack(IngotStack):
             else None,
             code=code,
             log_prefix=log_prefix,
-            metrics_namespace=metrics_namespace(environment) if deployment.settings.observability else None,
+            metrics_namespace=metrics_namespace(environment) if watched else None,
+            tracing=watched is not None and watched.tracing,
             # Glue writes a script's own output to the first, Spark's to the second.
             log_groups=tuple(
                 logs.LogGroup(
