@@ -82,7 +82,7 @@ def purpose(file: Path) -> str:
     return file.name.removesuffix(".template.json").split("-", 2)[2]
 
 
-@pytest.mark.parametrize("environment", (*ENVIRONMENTS, "delivery"))
+@pytest.mark.parametrize("environment", [*ENVIRONMENTS, "delivery"])
 def test_cfn_lint_and_checkov_find_nothing_without_a_reason(linted: Found, environment: str) -> None:
     assert unexplained(linted[environment], read_exceptions()) == []
 
