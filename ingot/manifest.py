@@ -137,10 +137,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             the newest object was put that was taken.
         number: the batch's place in a stream that continues, from 1; None in one that does not.
         previous: the batch that it continues.
-        known: what is known of the source after this batch; of a stream that lands the objects that were taken.
+        known: what is known of the source after this batch.
         key: what the stream's keys were made of then: ``id:integer``.
         resolves: where its records are from, if they were refused before.
         landed: the objects that it took, in the order in which it did.
+        taken: of a stream that lands: the objects that this batch and those before it took, as far as they are there.
+            The object is that of the batch before, if nothing changed.
     """
 
     batch_id: str
@@ -176,6 +178,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str, ...] = ()
     resolves: Resolution | None = None
     landed: tuple[Landed, ...] = ()
+    taken: Part | None = None
 
     @property
     def batch(self) -> Batch:

@@ -94,11 +94,11 @@ def batch_cost(
     refined = any(each.step == "refine" and each.state == "SUCCEEDED" for each in tries)
     numbered = manifest is not None and manifest.number is not None
     writes = 3 * len(tries) + len(parts) + (manifest is not None) + numbered + refined
-    # Refine reads the manifest and every accepted part, load the manifest and the Parquet.
+    # Extract reads what landed, refine the manifest and every accepted part, load the manifest and the Parquet.
     reads = sum(
         _READS.get(each.step, 0) + (len(manifest.parts) if each.step == "refine" and manifest else each.step == "load")
         for each in tries
-    )
+    ) + (len(manifest.landed) if manifest else 0)
     glue = dpu_seconds / _HOUR * prices["glue-dpu"].usd
     s3 = (writes * prices["s3-write"].usd + reads * prices["s3-read"].usd) / 1000
     stored = sum(parts)
@@ -131,5 +131,8 @@ def _parts(manifest: Manifest | None) -> list[int]:
     """The stored sizes of a batch's objects."""
     if manifest is None:
         return []
-    others = (manifest.rejects, manifest.deletes, manifest.known)
+    taken = manifest.taken  # of the batch before, if nothing landed
+    if taken is not None and f"/{manifest.batch_id}/" not in taken.key:
+        taken = None
+    others = (manifest.rejects, manifest.deletes, manifest.known, taken)
     return [part.stored_bytes for part in (*manifest.parts, *(each for each in others if each is not None))]

@@ -82,7 +82,7 @@ class Landing:
     def __init__(self, stream: Stream, previous: Manifest | None, bronze: ObjectStore) -> None:
         self._stream, self._bronze = stream, bronze
         continued = previous if previous is not None and previous.mode == stream.mode else None
-        self._ledger = continued.known if continued else None
+        self._ledger = continued.taken if continued else None
         self._newest = continued.watermark if continued else None
         lines = read_lines(bronze, self._ledger) if self._ledger else ()
         self._before = {taken.key: taken for taken in map(_TAKEN.decode, lines)}

@@ -19,13 +19,14 @@ from ingot.attempt import attempt
 from ingot.batch import Batch
 from ingot.bronze import read_lines
 from ingot.errors import BatchOvertaken, RejectRateExceeded, StorageUnavailable
+from ingot.evidence import newest
 from ingot.explain import LandedAt
 from ingot.explain.origin import Origins
 from ingot.manifest import Manifest, find_manifest
 from ingot.naming import failed_prefix, landing_prefix
-from ingot.quarantine import read_rejects
+from ingot.quarantine import read_rejects, resolving_batch
 from ingot.sources import Source, load_source
-from ingot.steps import extract, load, refine
+from ingot.steps import audit, extract, load, refine, resolve
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse
 
@@ -121,7 +122,7 @@ def test_a_batch_takes_what_no_batch_before_it_took_and_a_late_object_is_news(sh
     assert [shore.orders(each) for each in (first, second, third)] == [[1], [2], []]
     assert [each.number for each in (first, second, third)] == [1, 2, 3]
     assert third.watermark == second.watermark
-    assert third.known == second.known  # nothing is written about nothing
+    assert third.taken == second.taken  # nothing is written about nothing
     assert shore.take(1) == second
 
 
@@ -346,8 +347,44 @@ def test_nothing_is_lost_or_doubled_whatever_happens(shore: Shore, monkeypatch: 
     assert sorted(published) == sent
 
 
+def test_a_replayed_record_leads_back_to_its_line_too(shore: Shore) -> None:
+    shore.land("a", event(1), event(2, quantity=0), event(3))
+    first = shore.take()
+    assert first.rejects is not None
+    contract = shore.source.stream(STREAM).contract
+    relaxed = [
+        msgspec.structs.replace(p, logical_type_options=msgspec.structs.replace(p.logical_type_options, minimum=0))
+        if p.name == "quantity"
+        else p
+        for p in contract.properties
+    ]
+    replay = resolving_batch(first.rejects.key)
+    with attempt(shore.bronze, replay, "replay") as record:
+        resolved = resolve(
+            first.rejects.key,
+            action="replay",
+            contract=msgspec.structs.replace(contract, properties=tuple(relaxed)),
+            bronze=shore.bronze,
+            record=record,
+        )
+
+    assert resolved.manifest is not None
+    at = shore.landed_at(resolved.manifest, 0)
+    assert (at.object.rpartition("/")[2], at.record, at.line) == ("a", 2, 2)
+
+
+def test_what_differs_from_the_contract_is_seen_in_what_landed(shore: Shore) -> None:
+    shore.land("a", event(1), event(2, channel="web"))
+    manifest = shore.take()
+    assert [(d.kind, d.path) for d in manifest.drift] == [("new", "$.channel")]
+    found = newest(shore.bronze, SOURCE, shore.source.stream(STREAM).contract)
+
+    assert found is not None
+    assert [json.loads(record)["order_id"] for record in found.records()] == [1, 2]
+
+
 def test_landed_records_reach_the_warehouse(shore: Shore, buckets: Buckets, warehouse_endpoint: Endpoint) -> None:
-    shore.land("a.gz", event(1), event(2))
+    shore.land("a.gz", event(1), b"broken", event(2))
     shore.take(0)
     contract = shore.source.stream(STREAM).contract
     about = {"contract": contract, "bronze": shore.bronze, "lake": ObjectStore(buckets.lake)}
@@ -360,12 +397,15 @@ def test_landed_records_reach_the_warehouse(shore: Shore, buckets: Buckets, ware
     rows = warehouse.query("select order_id, quantity from bronze.orders_stream_orders order by 1").rows
 
     assert rows == [(1, 1), (2, 1)]
+    audit(SOURCE, bronze=shore.bronze, warehouse=warehouse)
+    told = "select mode, accepted, rejected from audit.batches"
+    assert warehouse.query(told).rows == [("landed", 2, 1)]
 
 
 def test_a_stream_that_becomes_a_landed_one_begins_with_all_that_is_there(shore: Shore) -> None:
     shore.land("a", event(1))
     first = shore.take(0)
-    assert first.known is not None
+    assert first.taken is not None
     other = msgspec.structs.replace(first, mode="snapshot")
 
     from ingot.fetch.landed import Landing
