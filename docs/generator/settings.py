@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from docs.generator.environment import VARIABLES
 from docs.generator.structs import Struct, fields, sections, summary
+from infra.delivery.settings import Delivery
 from infra.settings import Settings
 from ingot import sources
 from ingot.contract import model
@@ -35,7 +36,8 @@ def settings_page() -> str:
             "# Settings",
             '<!-- Generated from code by "make docs"; do not edit. -->',
             "Everything that can be set, and where: [a source](#a-source), [a contract](#a-contract),"
-            " [an environment](#an-environment), [environment variables](#environment-variables)."
+            " [an environment](#an-environment), [the delivery](#the-delivery),"
+            " [environment variables](#environment-variables)."
             " An unknown field is an error, wherever it stands.",
             "## A source",
             "`sources/{source}/source.yaml`: what is taken, from where and how.",
@@ -49,6 +51,9 @@ def settings_page() -> str:
             "## An environment",
             "`infra/settings.yaml`: a key an environment. `${NAME}` in a value takes an environment variable.",
             *_file(Settings, "environment"),
+            "## The delivery",
+            "`infra/settings.yaml`, the key `delivery`: what deploys the environments ([how](../how-to/delivery.md)).",
+            *_file(Delivery, "delivery"),
             "## Environment variables",
             _AWS,
             table(("variable", "who reads it", "meaning"), variables),

@@ -1,6 +1,6 @@
 """Starting the smoke test from outside: it ends as the build ended, and says why.
 
-No emulator runs builds; the answers are given by botocore's stubs, which hold them and our questions to the API's model.
+No emulator runs builds; the answers are given by botocore's stubs, which hold them and our questions to the API.
 """
 
 from __future__ import annotations
