@@ -238,7 +238,7 @@ def _dbt(dbt: Transform, retry_seconds: int) -> State:
         + _FAILED
         + "$code := $run.Containers[0].ExitCode; "
         + "'dbt ' & ($exists($code) ? 'ended with exit code ' & $string($code) : 'did not end: ' & "
-        + "($exists($run.StoppedReason) ? $run.StoppedReason : $exists($run.Cause) ? $run.Cause : $failed.Error)) & "
+        + "($run.StoppedReason ? $run.StoppedReason : $run.Cause ? $run.Cause : $failed.Error)) & "
         + f"($exists($run.TaskArn) ? ' (log {dbt.log_group}, task ' & $split($run.TaskArn, '/')[2] & ')' : '')) %}}",
         retry_seconds=retry_seconds,
     )

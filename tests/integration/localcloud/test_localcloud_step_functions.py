@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.constructs.state_machine_definition import definition
+from infra.constructs.state_machine_definition import Transform, definition
 from infra.constructs.state_machine_schedule import rhythm
 from ingot.naming import STEPS, Names
 
@@ -152,6 +152,112 @@ def test_a_transient_failure_is_tried_again_and_a_terminal_one_is_not(pipeline: 
     assert pipeline.count("audit") == 3
     assert {call["interval_start"] for call in pipeline.calls()} == {"2020-01-01T00:00:00Z"}
     assert {call["as_of"] for call in pipeline.calls()} == {"2020-02-02T00:00:00Z", None}
+
+
+# Ends with the exit codes that a file lists, one a run; runs on where it says so.
+CONTAINER = """
+import pathlib, sys, time
+plan = pathlib.Path({plan!r})
+first, *rest = plan.read_text().split()
+plan.write_text(" ".join(rest))
+print("dbt says", first)
+time.sleep(60) if first == "slow" else sys.exit(int(first))
+"""
+
+
+@pytest.mark.parametrize(
+    ("codes", "status", "error"), [("2 0 9", "SUCCEEDED", None), ("slow 1 9", "FAILED", "TERMINAL")]
+)
+def test_dbts_task_fails_by_its_exit_code_and_is_tried_again_unless_a_model_failed(
+    cloud: Any, unique: str, tmp_path: Path, codes: str, status: str, error: str | None
+) -> None:
+    """The state that the pipeline has, alone; the image is a Python whose program is the container's command."""
+    plan = tmp_path / "plan"
+    plan.write_text(codes)
+    stack = cloud.deploy(unique, dbt_resources(unique, CONTAINER.format(plan=str(plan))), Outputs=SUBNET)
+    assert stack["StackStatus"] == "CREATE_COMPLETE", cloud.reasons(unique)
+    (subnet,) = (output["OutputValue"] for output in stack["Outputs"])
+    roles = {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for resource in cloud.client("cloudformation").describe_stack_resources(StackName=unique)["StackResources"]
+    }
+    network = {"AwsvpcConfiguration": {"Subnets": [subnet], "SecurityGroups": [], "AssignPublicIp": "DISABLED"}}
+    task = Transform(
+        arguments={
+            "Cluster": unique, "TaskDefinition": unique, "LaunchType": "FARGATE", "NetworkConfiguration": network,
+        },
+        timeout_seconds=1 if "slow" in codes else 60,
+        log_group=unique,
+    )  # fmt: skip
+    names = Names(environment="t", account="000000000000", region="us-east-1")
+    state = definition(
+        names=names, source="shop", streams=["carts"], rhythm=rhythm("@daily"), retry_seconds=1, dbt=task
+    )["States"]["dbt"]
+    alone = {name: value for name, value in state.items() if name not in ("Catch", "Next")}
+    machine = {"QueryLanguage": "JSONata", "StartAt": "dbt", "States": {"dbt": {**alone, "End": True}}}
+    states = cloud.client("stepfunctions")
+    arn = states.create_state_machine(
+        name=unique,
+        definition=json.dumps(machine),
+        roleArn=f"arn:aws:iam::000000000000:role/{roles['Machine']}",
+    )["stateMachineArn"]
+    started = states.start_execution(stateMachineArn=arn)["executionArn"]
+    deadline = time.monotonic() + 120
+    while (ended := states.describe_execution(executionArn=started))["status"] == "RUNNING":
+        assert time.monotonic() < deadline, states.get_execution_history(executionArn=started)["events"][-3:]
+        time.sleep(0.05)
+
+    assert (ended["status"], ended.get("error")) == (status, error), ended
+    assert error is None or ended["cause"].startswith(f"dbt ended with exit code 1 (log {unique}, task ")
+    assert plan.read_text() == "9", "what came first is tried again, what came second ends it"
+    history = states.get_execution_history(executionArn=started, maxResults=200)["events"]
+    failed = [event["taskFailedEventDetails"] for event in history if event["type"] == "TaskFailed"]
+    assert {event["error"] for event in failed} == {"States.TaskFailed"}
+    assert json.loads(failed[-1]["cause"])["Containers"][0]["ExitCode"] == int(codes.split()[status == "FAILED"])
+    running = cloud.client("ecs").list_tasks(cluster=unique, desiredStatus="RUNNING")["taskArns"]
+    assert running == [], "what nobody waits for any more is stopped"
+
+
+SUBNET = {"Subnet": {"Value": {"Ref": "Subnet"}}}
+
+
+def dbt_resources(name: str, program: str) -> dict[str, Any]:
+    """A cluster, a network, roles and a task of one container."""
+    options = {"awslogs-group": name, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "build"}
+    task_trust = json.loads(json.dumps(TRUST).replace("states.", "ecs-tasks."))
+    return {
+        "Network": {
+            "Type": "AWS::EC2::VPC",
+            "Properties": {"CidrBlock": "10.9.0.0/16", "EnableDnsHostnames": True, "EnableDnsSupport": True},
+        },
+        "Subnet": {
+            "Type": "AWS::EC2::Subnet",
+            "Properties": {"VpcId": {"Ref": "Network"}, "CidrBlock": "10.9.1.0/24"},
+        },
+        "Machine": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}},
+        "Container": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": task_trust}},
+        "Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}},
+        "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": name}},
+        "Task": {
+            "Type": "AWS::ECS::TaskDefinition",
+            "Properties": {
+                "Family": name,
+                "Cpu": "256",
+                "Memory": "512",
+                "NetworkMode": "awsvpc",
+                "RequiresCompatibilities": ["FARGATE"],
+                "ExecutionRoleArn": {"Fn::GetAtt": ["Container", "Arn"]},
+                "ContainerDefinitions": [
+                    {
+                        "Name": "dbt",
+                        "Image": "example/python:1.0",
+                        "Command": [program],
+                        "LogConfiguration": {"LogDriver": "awslogs", "Options": options},
+                    }
+                ],
+            },
+        },
+    }
 
 
 def test_half_an_interval_is_refused_before_any_job_runs(pipeline: Pipeline) -> None:

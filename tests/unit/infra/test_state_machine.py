@@ -168,7 +168,7 @@ TASK = "arn:aws:ecs:us-east-1:000000000000:task/ingot-local/0123"
         (2, "TRANSIENT", "dbt ended with exit code 2 (log /ingot/local/dbt, task 0123)"),
         (None, "TRANSIENT", "dbt did not end: no image (log /ingot/local/dbt, task 0123)"),
         ({"Error": "ECS.AccessDeniedException", "Cause": "no"}, "TERMINAL", "dbt did not end: no"),
-        ({"Error": "States.Timeout"}, "TRANSIENT", "dbt did not end: States.Timeout"),
+        ({"Error": "States.Timeout", "Cause": ""}, "TRANSIENT", "dbt did not end: States.Timeout"),
     ],
 )
 def test_what_dbt_says_by_its_exit_code_decides_on_another_try(failed: Any, error: str, cause: str) -> None:
