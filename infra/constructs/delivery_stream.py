@@ -81,9 +81,7 @@ class DeliveryStream(Construct):
         )
         acknowledge(
             self.stream,
-            {
-                "AwsSolutions-KDS3": "It has the lake's key, as all that is stored: who may not use it reads no event."
-            },
+            {"AwsSolutions-KDS3": "It has the lake's key, as all that is stored: who may not use it reads no event."},
         )
         log = EncryptedLogGroup(self, "Log", deployment, name=f"/aws/kinesisfirehose/{name}", key=key).group
         log_stream = logs.CfnLogStream(self, "LogStream", log_group_name=log.log_group_name, log_stream_name=LOG_STREAM)
@@ -139,7 +137,6 @@ class DeliveryStream(Construct):
             },
         )
         delivery.add_dependency(log_stream)
-        delivery.node.add_dependency(role)
 
     def grant_send(self, sender: iam.IGrantable) -> None:
         """Let somebody put events into the stream."""

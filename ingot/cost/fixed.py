@@ -265,6 +265,7 @@ _FREE = frozenset(
         "Lambda::EventSourceMapping",
         "Lambda::LayerVersion",
         "Lambda::Permission",
+        "Logs::LogStream",
         "Logs::QueryDefinition",
         "Logs::ResourcePolicy",
         "RDS::DBClusterParameterGroup",

@@ -6,14 +6,17 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.settings import load_settings
-
-from .conftest import ENVIRONMENTS, ROOT, VARIABLES
+from ingot.cost import fixed_lines, load_prices
+from tests.unit.infra.conftest import ENVIRONMENTS, ROOT, VARIABLES
+from tests.unit.infra.review import review, unexplained
+from tests.unit.infra.test_templates_lint import lint
 
 SOURCE, NAME = "orders_stream", "ingot-local-orders_stream-orders"
 BUCKET = "arn:aws:s3:::ingot-local-bronze-000000000000-us-east-1"
@@ -50,6 +53,21 @@ def test_adding_a_stream_is_adding_a_folder(streaming: Any, local: Any) -> None:
 
 def test_no_rule_of_the_reviewers_is_broken(streaming: Any) -> None:
     assert streaming.findings == []
+
+
+def test_linters_and_the_review_find_nothing_in_the_stack(streaming: Any, tmp_path: Path) -> None:
+    (file,) = (each for each in streaming.files if each.name == "ingot-local-stream.template.json")
+    reviewed = review("stream", streaming.templates["stream"], protect=False)
+
+    assert unexplained({finding for _, finding in lint([file], tmp_path)}, {}) == []
+    assert unexplained(reviewed, {}) == []
+
+
+def test_what_it_costs_is_known(streaming: Any) -> None:
+    lines = fixed_lines({"stream": streaming.templates["stream"]}, load_prices())
+
+    assert [line.what for line in lines if line.unknown] == []
+    assert {line.what: line.usd for line in lines if line.usd} == {"Kinesis::Stream": Decimal("29.20")}
 
 
 def test_events_are_kept_encrypted_on_demand_for_as_long_as_the_settings_say(streaming: Any) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -17,7 +18,7 @@ from ingot.cli.app import app
 from ingot.cost import Price, Prices, Worker, batch_cost, fixed_lines, load_prices, read_templates
 from ingot.cost.prices import PRICES_FILE
 from ingot.errors import ConfigurationError
-from ingot.manifest import Manifest, Part
+from ingot.manifest import Landed, Manifest, Part
 
 UTC = dt.UTC
 DAY = dt.datetime(2020, 1, 1, tzinfo=UTC)
@@ -186,6 +187,21 @@ def test_a_batch_pays_for_its_requests_once_and_for_its_objects_every_month() ->
     assert cost.s3_usd == Decimal("0.011") + Decimal("0.0003")
     assert cost.usd == cost.glue_usd + cost.s3_usd
     assert (cost.stored_bytes, cost.storage_usd) == (2**30, 2)
+
+
+def test_what_landed_is_read_once_and_what_was_taken_before_is_not_stored_again() -> None:
+    def landed(ledger: str) -> Manifest:
+        objects = [Landed(key=k, etag="e", sha256="s", modified=DAY, bytes=1, records=1, accepted=1) for k in "abc"]
+        taken = msgspec.structs.replace(part(5), key=f"known/s/t/{ledger}/keys-0.jsonl.zst")
+        return msgspec.structs.replace(committed(), landed=tuple(objects), taken=taken)
+
+    new, old = (
+        batch_cost("x", [attempted("extract", 1)], landed(ledger), WORKERS, PRICES)
+        for ledger in ("fakestore.carts.x", "another")
+    )
+
+    assert (new.reads, old.reads) == (3, 3)
+    assert (new.stored_bytes - old.stored_bytes, new.writes - old.writes) == (5, 1)
 
 
 def test_what_failed_cost_too() -> None:
