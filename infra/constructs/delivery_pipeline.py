@@ -203,7 +203,7 @@ class DeliveryPipeline(Construct):
         return {
             **reasons,
             **_SELF_MUTATION,
-            f"AwsSolutions-IAM5[Resource::arn:*:iam::{stack.account}:role/*]": _BOOTSTRAP,
+            wildcard_resource(self, f"arn:*:iam::{stack.account}:role/*"): _BOOTSTRAP,
         }
 
 

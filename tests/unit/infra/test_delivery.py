@@ -202,6 +202,27 @@ def test_a_provider_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert there in json.dumps(template)
 
 
+def test_without_an_account_the_roles_are_those_of_the_one_that_it_lands_in(tmp_path: Path) -> None:
+    import aws_cdk as cdk
+
+    from infra.delivery.app import add_delivery
+
+    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    out = tmp_path / "out"
+    app = cdk.App(outdir=str(out), analytics_reporting=False, context=flags, builtin_cloud_formation_validation=False)
+    add_delivery(app, variables={}, file=delivery_settings(tmp_path))
+    app.synth()
+    github = json.loads((out / "ingot-delivery-github.template.json").read_text())["Resources"]
+    (prod,) = (
+        json.dumps(role["Properties"]["Policies"])
+        for role in github.values()
+        if role["Properties"].get("RoleName") == "ingot-delivery-github-prod"
+    )
+
+    assert "codebuild:StartBuild" in prod
+    assert '"Ref": "AWS::AccountId"' in prod
+
+
 def test_everything_has_a_price_or_costs_by_use(delivery: Any) -> None:
     lines = fixed_lines(delivery.templates, load_prices())
 
