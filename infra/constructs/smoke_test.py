@@ -50,7 +50,11 @@ class SmokeTestProject(Construct):
         key: the lake's.
         warehouse: the secret.
         warehouse_rights: what reaching the warehouse takes besides.
-        network: where the warehouse is; None: outside of ours.
+            @default none
+        salt: what dbt's masks are salted with.
+            @default None: a warehouse on this machine asks for none.
+        network: where the warehouse is.
+            @default None: outside of ours.
 
     Attributes:
         project: the project.
@@ -70,6 +74,7 @@ class SmokeTestProject(Construct):
         key: kms.IKey,
         warehouse: secretsmanager.ISecret,
         warehouse_rights: Sequence[iam.PolicyStatement] = (),
+        salt: secretsmanager.ISecret | None = None,
         network: PrivateNetwork | None = None,
     ) -> None:
         super().__init__(scope, id)
@@ -84,7 +89,7 @@ class SmokeTestProject(Construct):
             description=f"Smoke test of {names.environment}",
             inline_policies={
                 "Test": iam.PolicyDocument(
-                    statements=[*self._statements(warehouse), *(right.copy() for right in warehouse_rights)]
+                    statements=[*self._statements(warehouse, salt), *(right.copy() for right in warehouse_rights)]
                 )
             },
         )
@@ -99,6 +104,7 @@ class SmokeTestProject(Construct):
             environment=codebuild.BuildEnvironment(
                 build_image=codebuild.LinuxBuildImage.from_code_build_image_id(IMAGE),
                 compute_type=codebuild.ComputeType.SMALL,
+                environment_variables={"INGOT_MASK_SALT": _secret(salt)} if salt else None,
             ),
             encryption_key=key,
             logging=codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log)),
@@ -125,15 +131,15 @@ class SmokeTestProject(Construct):
                 "install": {
                     "runtime-versions": {"python": PYTHON},
                     "commands": [
-                        "python -m venv ingot dbt-venv",
-                        "ingot/bin/pip install --quiet --require-hashes --requirement requirements/glue.txt",
-                        "ingot/bin/pip install --quiet --no-deps ingot-*.whl",
-                        "dbt-venv/bin/pip install --quiet --require-hashes --requirement requirements/dbt.txt",
+                        "python -m venv .venv .venv-dbt",
+                        ".venv/bin/pip install --quiet --require-hashes --requirement requirements/glue.txt",
+                        ".venv/bin/pip install --quiet --no-deps ingot-*.whl",
+                        ".venv-dbt/bin/pip install --quiet --require-hashes --requirement requirements/dbt.txt",
                     ],
                 },
                 "build": {
                     "commands": [
-                        f"DBT_EXECUTABLE=dbt-venv/bin/dbt ingot/bin/python {_SCRIPT.name}"
+                        f"DBT_EXECUTABLE=.venv-dbt/bin/dbt .venv/bin/python {_SCRIPT.name}"
                         f" --environment {deployment.names.environment} --source {settings.source}"
                         f" --first-day {settings.first_day.isoformat()} --runner {runner} --dbt dbt"
                     ]
@@ -141,7 +147,9 @@ class SmokeTestProject(Construct):
             },
         }
 
-    def _statements(self, warehouse: secretsmanager.ISecret) -> Iterable[iam.PolicyStatement]:
+    def _statements(
+        self, warehouse: secretsmanager.ISecret, salt: secretsmanager.ISecret | None
+    ) -> Iterable[iam.PolicyStatement]:
         names, stack = self._deployment.names, cdk.Stack.of(self)
         if self._deployment.settings.step_functions:
             machine = names.state_machine(self._source)
@@ -168,7 +176,9 @@ class SmokeTestProject(Construct):
             conditions={"StringLike": {"s3:prefix": ["sources/*", f"manifests/{self._source}/*"]}},
         )
         yield iam.PolicyStatement(
-            sid="Warehouse", actions=["secretsmanager:GetSecretValue"], resources=[warehouse.secret_arn]
+            sid="Warehouse",
+            actions=["secretsmanager:GetSecretValue"],
+            resources=[secret.secret_arn for secret in (warehouse, salt) if secret],
         )
 
     def _objects(self) -> Iterable[str]:
@@ -212,6 +222,13 @@ class SmokeTestProject(Construct):
         if inside := self.project.node.try_find_child("PolicyDocument"):
             look = "CodeBuild looks at the network that it enters, and EC2 knows no resources for that."
             acknowledge(inside, {"AwsSolutions-IAM5[Resource::*]": look})
+
+
+def _secret(secret: secretsmanager.ISecret) -> codebuild.BuildEnvironmentVariable:
+    """A secret's whole value, which CodeBuild reads when the build starts and hides in its log."""
+    return codebuild.BuildEnvironmentVariable(
+        type=codebuild.BuildEnvironmentVariableType.SECRETS_MANAGER, value=secret.secret_arn
+    )
 
 
 def start_rights(names: Names) -> list[iam.PolicyStatement]:

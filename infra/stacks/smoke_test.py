@@ -25,6 +25,7 @@ class SmokeTestStack(IngotStack):
         key: the lake's.
         warehouse: the secret.
         warehouse_rights: what reaching the warehouse takes besides.
+        salt: what dbt's masks are salted with; None: a warehouse on this machine asks for none.
         network: where the warehouse is; None: it can be reached from AWS's own network.
     """
 
@@ -37,6 +38,7 @@ class SmokeTestStack(IngotStack):
         key: kms.IKey,
         warehouse: secretsmanager.ISecret,
         warehouse_rights: Sequence[iam.PolicyStatement],
+        salt: secretsmanager.ISecret | None = None,
         network: PrivateNetwork | None,
     ) -> None:
         super().__init__(scope, "smoke-test", deployment, description="Ingot: the smoke test after a deployment")
@@ -48,5 +50,6 @@ class SmokeTestStack(IngotStack):
             key=key,
             warehouse=warehouse,
             warehouse_rights=warehouse_rights,
+            salt=salt,
             network=network,
         )

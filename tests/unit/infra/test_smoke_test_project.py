@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from tests.unit.infra.test_infra_settings import changed
 
 
 @pytest.fixture(scope="module")
-def resources(every: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def resources(synthesise: Callable[..., Any]) -> dict[str, dict[str, Any]]:
     """Staging's."""
-    made: dict[str, dict[str, Any]] = every["staging"].templates["smoke-test"]["Resources"]
+    made: dict[str, dict[str, Any]] = synthesise("staging").templates["smoke-test"]["Resources"]
     return made
 
 
@@ -42,7 +42,7 @@ def test_its_commands_name_what_is_in_its_folder(resources: Mapping[str, Any], t
             assert "--hash=sha256:" in (folder / path).read_text(), command
         for pattern in re.findall(r"\S+\.whl", command):
             assert len(list(folder.glob(pattern))) == 1, command
-    script = re.search(r"ingot/bin/python (\S+)(.*)", test)
+    script = re.search(r"\.venv/bin/python (\S+)(.*)", test)
     assert script
     assert (folder / "dbt/dbt_project.yml").is_file()
     assert not (folder / "dbt/target").exists()
