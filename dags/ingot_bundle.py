@@ -32,6 +32,8 @@ class Bundle:
     """Between two looks at a running job; retries wait a multiple of it."""
     warehouse_engine: str
     """``postgres`` or ``redshift``."""
+    mask_salt: bool = False
+    """True: the variable ``mask_salt`` holds what dbt's masks are salted with."""
     schedules: bool = True
     """False where only people start runs: the sources' schedules are then not followed."""
 

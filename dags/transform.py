@@ -24,6 +24,9 @@ CONNECTION = "warehouse"
 PROFILE = "ingot"
 """The profile named in ``dbt_project.yml``."""
 
+SALT = {"INGOT_MASK_SALT": "{{ var.value.mask_salt }}"}
+"""The Airflow variable; the Secrets Manager backend finds it as ``ingot/{environment}/mask_salt``."""
+
 ENGINES: dict[str, Any] = {
     "postgres": PostgresUserPasswordProfileMapping,
     "redshift": RedshiftUserPasswordProfileMapping,
@@ -97,7 +100,7 @@ def transform(bundle: Bundle) -> DAG:
             ),
             # Unit tests hold for the code, not for the data: they run where the code changes.
             operator_args={
-                "env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"},
+                "env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"} | (SALT if bundle.mask_salt else {}),
                 "append_env": True,
                 "full_refresh": "{{ params.full_refresh }}",
             },

@@ -79,6 +79,7 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
         access_logs=lake.access_logs,
         network=network,
         warehouse=warehouse.secret,
+        salt=warehouse.mask_salt,
         sources=sources,
     )
     if settings.event_streams and delivered(sources):
@@ -89,7 +90,13 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
     dbt = None
     if settings.dbt_task and network:
         dbt = TransformStack(
-            app, deployment, settings.dbt_task, key=lake.key, warehouse=warehouse.secret, network=network
+            app,
+            deployment,
+            settings.dbt_task,
+            key=lake.key,
+            warehouse=warehouse.secret,
+            salt=warehouse.mask_salt if settings.dbt_task.mask_salt else None,
+            network=network,
         ).dbt
     if settings.step_functions:
         StateMachinesStack(app, deployment, sources, key=lake.key, dbt=dbt).add_stack_dependency(jobs)
@@ -101,6 +108,7 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
             key=lake.key,
             warehouse=warehouse.secret,
             warehouse_rights=warehouse.job_rights,
+            salt=warehouse.mask_salt,
             network=network if settings.network and settings.network.nat else None,
         )
 

@@ -77,7 +77,7 @@ def setup_digest(bundle: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def bundle_facts(settings: Settings) -> dict[str, str | int]:
+def bundle_facts(settings: Settings) -> dict[str, str | int | bool]:
     """What differs between environments for the DAGs, which cannot ask the cloud while they are parsed."""
     return {
         "environment": settings.environment,
@@ -85,6 +85,7 @@ def bundle_facts(settings: Settings) -> dict[str, str | int]:
         "poll_seconds": settings.poll_seconds,
         "schedules": settings.schedules and not settings.step_functions,  # one clock starts a source
         "warehouse_engine": settings.warehouse.engine,
+        "mask_salt": settings.masks_are_salted,
     }
 
 

@@ -374,6 +374,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.smoke_test and not self.network.nat:
             raise ValueError("smoke_test needs a network with nat: it installs from the package index")
 
+    @property
+    def masks_are_salted(self) -> bool:
+        """Whether something in the account runs dbt, whose masks then want a secret salt."""
+        return bool(self.mwaa or self.smoke_test or (self.dbt_task and self.dbt_task.mask_salt))
+
 
 def load_settings(environment: str, variables: Mapping[str, str], file: Path = SETTINGS_FILE) -> Settings:
     """The settings of one environment.

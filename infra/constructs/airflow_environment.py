@@ -74,20 +74,24 @@ def airflow_options(environment: str) -> dict[str, str]:
         environment: whose secrets are connections.
     """
     return {
-        # The warehouse's secret is the connection `warehouse`, and nothing else is looked for there: the role may read
-        # no other secret. Airflow hands these to its workers too.
+        # The warehouse's secret is the connection `warehouse`, the salt of dbt's masks the variable `mask_salt`, and
+        # nothing else is looked for there: the role may read no other secret. Workers look the same way.
         "secrets.backend": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
         "secrets.backend_kwargs": json.dumps(
             {
                 "connections_prefix": f"ingot/{environment}",
                 "connections_lookup_pattern": "^warehouse$",
-                "variables_prefix": None,
+                "variables_prefix": f"ingot/{environment}",
+                "variables_lookup_pattern": "^mask_salt$",
                 "config_prefix": None,
                 "sep": "/",
                 # RDS's own secrets name the database so.
                 "extra_conn_words": {"schema": ["dbname"]},
             }
         ),
+        # What a variable or a connection of such a name holds is not shown in logs and rendered templates; the first
+        # two are MWAA's own.
+        "core.sensitive_var_conn_names": "proxy,proxies,salt",
         # Whether schedules are followed is the settings' choice, and travels in the bundle.
         "core.dags_are_paused_at_creation": "False",
         # MWAA copies the folder every half minute; Airflow would look for new files every five.
@@ -111,6 +115,7 @@ class AirflowEnvironment(Construct):
         network: where it runs.
         key: encrypts all that it keeps; it is the bucket's too, as MWAA wants.
         warehouse: the secret that dbt connects with.
+        salt: the secret that its masks are salted with.
         sources: the names of those whose jobs it runs.
 
     Attributes:
@@ -120,7 +125,7 @@ class AirflowEnvironment(Construct):
     Example::
 
         AirflowEnvironment(self, "Airflow", deployment, settings=Mwaa(), bucket=bucket, setup="setup/1a2b",
-                           network=network, key=lake.key, warehouse=secret, sources=["fakestore"])
+                           network=network, key=lake.key, warehouse=secret, salt=salt, sources=["fakestore"])
     """
 
     def __init__(
@@ -135,10 +140,11 @@ class AirflowEnvironment(Construct):
         network: PrivateNetwork,
         key: kms.IKey,
         warehouse: secretsmanager.ISecret,
+        salt: secretsmanager.ISecret,
         sources: Iterable[str],
     ) -> None:
         super().__init__(scope, id)
-        self._deployment, self._bucket, self._key, self._warehouse = deployment, bucket, key, warehouse
+        self._bucket, self._key, self._secrets = bucket, key, (warehouse, salt)
         self._name = deployment.names.airflow
         stack = cdk.Stack.of(self)
         self._arn = stack.format_arn(service="airflow", resource="environment", resource_name=self._name)
@@ -247,10 +253,12 @@ class AirflowEnvironment(Construct):
         via = f"secretsmanager.{cdk.Stack.of(self).region}.amazonaws.com"
         yield iam.PolicyStatement(sid="Jobs", actions=list(_GLUE), resources=jobs)
         yield iam.PolicyStatement(
-            sid="Warehouse", actions=["secretsmanager:GetSecretValue"], resources=[self._warehouse.secret_arn]
+            sid="Secrets",
+            actions=["secretsmanager:GetSecretValue"],
+            resources=[secret.secret_arn for secret in self._secrets],
         )
         yield iam.PolicyStatement(
-            sid="WarehouseKey",
+            sid="SecretsKey",
             actions=["kms:Decrypt"],
             resources=[self._key.key_arn],
             conditions={"StringEquals": {"kms:ViaService": via}},

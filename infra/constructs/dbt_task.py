@@ -53,6 +53,7 @@ class DbtBuild(Construct):
         network: where it runs.
         key: the lake's.
         warehouse: the secret.
+        salt: what masks are salted with; None: a warehouse on this machine asks for none.
 
     Attributes:
         cluster: the cluster's name.
@@ -62,7 +63,8 @@ class DbtBuild(Construct):
 
     Example::
 
-        DbtBuild(self, "Dbt", deployment, settings=DbtTask(), network=network, key=lake.key, warehouse=secret)
+        DbtBuild(self, "Dbt", deployment, settings=DbtTask(), network=network, key=lake.key, warehouse=secret,
+                 salt=salt)
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class DbtBuild(Construct):
         network: PrivateNetwork,
         key: kms.IKey,
         warehouse: secretsmanager.ISecret,
+        salt: secretsmanager.ISecret | None,
     ) -> None:
         super().__init__(scope, id)
         self._deployment, self._network = deployment, network
@@ -82,7 +85,6 @@ class DbtBuild(Construct):
         self.cluster, self.family = deployment.names.cluster, deployment.names.dbt_task
         self.log_group = f"/ingot/{deployment.names.environment}/dbt"
         log = EncryptedLogGroup(self, "Log", deployment, name=self.log_group, key=key).group
-        salt = self._salt(key) if settings.mask_salt else None
         image, pulling = self._image()
         self.task_role = self._role("TaskRole", "The container of dbt, which asks AWS for nothing", [])
         self.execution_role = self._role(
@@ -239,20 +241,6 @@ class DbtBuild(Construct):
             region=private["region"],
         )
         return uri, _pulling(arn)
-
-    def _salt(self, key: kms.IKey) -> secretsmanager.Secret:
-        """What masks are salted with: whoever knows it can undo them, and whoever changes it gets others."""
-        salt = secretsmanager.Secret(
-            self,
-            "MaskSalt",
-            secret_name=self._deployment.names.mask_salt_secret,
-            description="The salt of the masks in Silver; it stays as it is",
-            encryption_key=key,
-            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=48, exclude_punctuation=True),
-            removal_policy=self._deployment.removal_policy,
-        )
-        acknowledge(salt, {"AwsSolutions-SMG4": "Another salt makes other masks, which join with nothing before."})
-        return salt
 
     def _container(
         self, image: str, warehouse: secretsmanager.ISecret, salt: secretsmanager.ISecret | None

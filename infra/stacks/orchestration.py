@@ -34,6 +34,7 @@ class OrchestrationStack(IngotStack):
         access_logs: receives the access logs of the DAG bucket.
         network: where the environment runs.
         warehouse: the secret that dbt connects with.
+        salt: what dbt's masks are salted with.
         sources: the names of those whose jobs it runs.
     """
 
@@ -46,6 +47,7 @@ class OrchestrationStack(IngotStack):
         access_logs: s3.IBucket,
         network: PrivateNetwork | None,
         warehouse: secretsmanager.ISecret,
+        salt: secretsmanager.ISecret | None,
         sources: Iterable[str],
     ) -> None:
         super().__init__(scope, "orchestration", deployment, description="Ingot: the DAG bundle, and Airflow on MWAA")
@@ -68,6 +70,7 @@ class OrchestrationStack(IngotStack):
         self.airflow: AirflowEnvironment | None = None
         if settings is not None:
             assert network is not None  # the settings want one
+            assert salt is not None  # what runs dbt has one
             self.airflow = AirflowEnvironment(
                 self,
                 "Airflow",
@@ -78,6 +81,7 @@ class OrchestrationStack(IngotStack):
                 network=network,
                 key=key,
                 warehouse=warehouse,
+                salt=salt,
                 sources=sources,
             )
             self.airflow.environment.node.add_dependency(*uploads)

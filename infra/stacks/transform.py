@@ -24,6 +24,7 @@ class TransformStack(IngotStack):
         settings: of the task.
         key: the lake's.
         warehouse: the secret.
+        salt: what masks are salted with, if there is one.
         network: where it runs.
     """
 
@@ -35,7 +36,10 @@ class TransformStack(IngotStack):
         *,
         key: kms.IKey,
         warehouse: secretsmanager.ISecret,
+        salt: secretsmanager.ISecret | None,
         network: PrivateNetwork,
     ) -> None:
         super().__init__(scope, "transform", deployment, description="Ingot: dbt as a container task")
-        self.dbt = DbtBuild(self, "Dbt", deployment, settings=settings, network=network, key=key, warehouse=warehouse)
+        self.dbt = DbtBuild(
+            self, "Dbt", deployment, settings=settings, network=network, key=key, warehouse=warehouse, salt=salt
+        )

@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from infra.constructs.aurora import AuroraWarehouse
+from infra.constructs.mask_salt import MaskSalt
 from infra.constructs.network import PrivateNetwork
 from infra.constructs.redshift import RedshiftWarehouse, redshift_host, redshift_name
 from infra.constructs.rotation import password
@@ -29,6 +30,7 @@ class WarehouseStack(IngotStack):
 
     Attributes:
         secret: the secret.
+        mask_salt: what dbt's masks are salted with; None: nothing in the account runs dbt.
         job_rights: what a job's role needs to reach the warehouse, besides reading the secret.
 
     Args:
@@ -44,6 +46,9 @@ class WarehouseStack(IngotStack):
         super().__init__(scope, "warehouse", deployment, description="Ingot: the warehouse, and how it is reached")
         warehouse = deployment.settings.warehouse
         self.job_rights: list[iam.PolicyStatement] = []
+        self.mask_salt = (
+            MaskSalt(self, "MaskSalt", deployment, key=key) if deployment.settings.masks_are_salted else None
+        )
         self.secret = secretsmanager.Secret(
             self,
             "Secret",

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -197,6 +198,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tasks(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
     """Every task of every DAG."""
     patch = pytest.MonkeyPatch()
+    # The folder's modules are those of another environment, where another test has parsed that.
+    modules = [file.stem for file in folder.glob("ingot_*.py")]
+    others = {name: sys.modules.pop(name) for name in modules if name in sys.modules}
     patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("home")))
     patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
     patch.setenv("AIRFLOW__COSMOS__ENABLE_TELEMETRY", "False")
@@ -206,6 +210,9 @@ def tasks(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
     bag = DagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="airflow")
     assert bag.import_errors == {}
     yield [task for dag in bag.dags.values() for task in dag.tasks]
+    for name in modules:
+        sys.modules.pop(name, None)
+    sys.modules.update(others)
     patch.undo()
 
 
@@ -245,7 +252,7 @@ def test_its_role_may_do_with_jobs_what_the_dags_do_with_theirs_and_nothing_else
 
 
 @AIRFLOWS_OWN
-def test_every_connection_of_the_dags_is_found_by_workers_in_a_secret_that_the_role_may_read(
+def test_every_connection_and_variable_of_the_dags_is_found_by_workers_in_a_secret_that_the_role_may_read(
     dev: Any,
     tasks: list[Any],
     cloud: str,
@@ -261,37 +268,55 @@ def test_every_connection_of_the_dags_is_found_by_workers_in_a_secret_that_the_r
     for name, value in (MWAA_DEFAULTS | as_variables).items():
         monkeypatch.setenv(name, value)
     rds = {"engine": "postgres", "host": "h", "port": 5432, "username": "ingot", "password": "p", "dbname": "shop"}
+    secrets = {NAMES.warehouse_secret: json.dumps(rds), NAMES.mask_salt_secret: "s" * 48}
     client = boto3.client("secretsmanager")
-    arn = client.create_secret(Name=NAMES.warehouse_secret, SecretString=json.dumps(rds))["ARN"]
-    wanted = {task.profile_config.profile_mapping.conn_id for task in tasks if hasattr(task, "profile_config")}
+    for name, value in secrets.items():
+        client.create_secret(Name=name, SecretString=value)
+    dbt = [task for task in tasks if hasattr(task, "profile_config")]
     calls.clear()
 
     try:
         backend = conf._get_custom_secret_backend(worker_mode=True)
-        found = {conn_id: backend.get_conn_value(conn_id) for conn_id in wanted}
+        connections = {
+            conn_id: backend.get_conn_value(conn_id)
+            for conn_id in {task.profile_config.profile_mapping.conn_id for task in dbt}
+        }
+        variables = {key: backend.get_variable(key) for task in dbt for key in variables_of(json.dumps(task.env))}
+        asked = [parameters["SecretId"] for _, parameters in calls]
         others = [
             backend.get_conn_value("aws_default"),
             backend.get_variable("anything"),
             backend.get_config("anything"),
         ]
     finally:
-        client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+        for name in secrets:
+            client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
-    assert list(found) == ["warehouse"]
-    connection = Connection.from_json(found["warehouse"], conn_id="warehouse")
+    assert list(connections) == ["warehouse"]
+    connection = Connection.from_json(connections["warehouse"], conn_id="warehouse")
     assert (connection.conn_type, connection.login, connection.schema) == ("postgres", "ingot", "shop")
+    assert variables == {"mask_salt": "s" * 48}
     assert others == [None, None, None]
-    # That secret is asked for and no other: the role may read it, and whatever else was asked would be refused.
-    assert [call for call in calls if call[0] != "secretsmanager:DeleteSecret"] == [
-        ("secretsmanager:GetSecretValue", {"SecretId": NAMES.warehouse_secret})
-    ]
-    export = rights(dev)["Warehouse"]["Resource"]["Fn::ImportValue"]
-    (name,) = (
-        output["Value"]["Ref"]
+    # These two are asked for and nothing else: the role may read them, and whatever else was asked would be refused.
+    assert set(asked) == set(secrets)
+    assert len(calls) == len(asked) + len(secrets), "and the two deletions"
+    names = {
+        output["Export"]["Name"]: dev.templates["warehouse"]["Resources"][output["Value"]["Ref"]]["Properties"]["Name"]
         for output in dev.templates["warehouse"]["Outputs"].values()
-        if output.get("Export", {}).get("Name") == export
-    )
-    assert dev.templates["warehouse"]["Resources"][name]["Properties"]["Name"] == NAMES.warehouse_secret
+    }
+    assert {names[one["Fn::ImportValue"]] for one in rights(dev)["Secrets"]["Resource"]} == set(secrets)
+
+
+@AIRFLOWS_OWN
+def test_the_salt_is_hidden_where_airflow_shows_what_a_task_was_given(dev: Any, tasks: list[Any]) -> None:
+    from airflow.sdk._shared.secrets_masker import SecretsMasker
+
+    options = environment(dev)["Properties"]["AirflowConfigurationOptions"]["core.sensitive_var_conn_names"].split(",")
+    masker = SecretsMasker()
+    masker.sensitive_variables_fields = options
+
+    assert {"proxy", "proxies"} <= set(options), "MWAA's own, which ours take the place of"
+    assert masker.should_hide_value_for_key("mask_salt")
 
 
 def test_dags_read_no_variable_of_the_environment_that_startup_does_not_export(tmp_path: Path) -> None:
@@ -309,11 +334,14 @@ def test_dags_read_no_variable_of_the_environment_that_startup_does_not_export(t
     assert read <= {line.partition("=")[0] for line in done.stdout.splitlines()}
 
 
-def test_dags_ask_airflow_for_no_variable_and_for_no_connection_but_in_sight() -> None:
+@AIRFLOWS_OWN
+def test_dags_ask_airflow_for_no_variable_and_no_connection_but_in_sight(tasks: list[Any]) -> None:
     """Else the tests above would miss one."""
     text = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "dags").glob("*.py"))
+    seen = {key for task in tasks if hasattr(task, "profile_config") for key in variables_of(json.dumps(task.env))}
 
-    assert not re.search(r"\bVariable\b|get_connection|BaseHook|\bvar\.(value|json)\b|\bconn\.\w+\.", text)
+    assert variables_of(text) == seen
+    assert not re.search(r"\bVariable\b|get_connection|BaseHook|\bvar\.json\b|\bconn\.\w+\.", text)
 
 
 def test_secrets_are_configured_as_on_the_laptop_where_dags_run() -> None:
@@ -321,8 +349,10 @@ def test_secrets_are_configured_as_on_the_laptop_where_dags_run() -> None:
 
     given = json.loads(airflow_options("local")["secrets.backend_kwargs"])
 
-    assert given.pop("connections_lookup_pattern") == "^warehouse$"  # the role may read nothing else
-    assert given == SECRETS
+    # The role may read nothing else, and a laptop's masks want no salt.
+    assert given.pop("connections_lookup_pattern") == "^warehouse$"
+    assert given.pop("variables_lookup_pattern") == "^mask_salt$"
+    assert given == SECRETS | {"variables_prefix": "ingot/local"}
 
 
 @pytest.mark.parametrize(
@@ -377,6 +407,11 @@ def deployed_job(name: str) -> Iterator[None]:
     )
     yield
     boto3.client("glue").delete_job(JobName=name)
+
+
+def variables_of(text: str) -> set[str]:
+    """The Airflow variables in templates."""
+    return set(re.findall(r"\bvar\.value\.(\w+)", text))
 
 
 def variables_read(file: Path) -> Iterator[str]:

@@ -95,6 +95,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         from aws_cdk import aws_secretsmanager as secretsmanager
         from cdk_nag import AwsSolutionsChecks
 
+        from infra.constructs.mask_salt import MaskSalt
         from infra.deployment import Deployment, IngotStack
         from infra.stacks.network import NetworkStack
         from infra.stacks.state_machines import StateMachinesStack
@@ -111,8 +112,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         lake = IngotStack(app, "lake", deployment, description="The key")
         key = kms.Key(lake, "Key", enable_key_rotation=True)
         secret = secretsmanager.Secret.from_secret_name_v2(lake, "Secret", names.warehouse_secret)
+        salt = MaskSalt(lake, "MaskSalt", deployment, key=key) if task.mask_salt else None
         inside = NetworkStack(app, deployment, network, key=key).network
-        dbt = TransformStack(app, deployment, task, key=key, warehouse=secret, network=inside).dbt
+        dbt = TransformStack(app, deployment, task, key=key, warehouse=secret, salt=salt, network=inside).dbt
         StateMachinesStack(app, deployment, load_sources(ROOT / "sources"), key=key, dbt=dbt)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         return _assembly(app, "local", out, 0.0)
@@ -129,8 +131,9 @@ def test_an_image_of_the_checkout_is_staged_without_docker_and_may_be_pulled(bui
     (staged,) = assembly.files[0].parent.glob("asset.*/Dockerfile")
     assert staged.read_bytes() == DOCKERFILE.read_bytes()
     (salt,) = (name for name in assembly.resources("AWS::SecretsManager::Secret") if "MaskSalt" in name)
-    reference = {"Ref": salt.rpartition("/")[2]}
-    assert {"Name": "INGOT_MASK_SALT", "ValueFrom": reference} in container(assembly)["Secrets"]
+    assert salt.startswith("lake/")
+    (reference,) = (one["ValueFrom"] for one in container(assembly)["Secrets"] if one["Name"] == "INGOT_MASK_SALT")
+    assert "lake:ExportsOutputRefMaskSalt" in reference["Fn::ImportValue"]
     assert reference in statements(assembly, "ExecutionRole")["Secrets"]["Resource"]
     assert [finding for finding in assembly.findings if "/transform" in finding[1] or "-machines" in finding[1]] == []
     services = json.dumps(

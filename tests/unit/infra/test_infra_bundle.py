@@ -71,6 +71,7 @@ def test_bundle_json_holds_what_differs_between_environments(
         "poll_seconds": 1,
         "schedules": False,
         "warehouse_engine": "postgres",
+        "mask_salt": False,
     }
 
 

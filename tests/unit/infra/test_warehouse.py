@@ -14,8 +14,12 @@ FIELDS = {"engine", "host", "port", "username", "dbname"}
 
 
 def only(assembly: Any, kind: str) -> dict[str, Any]:
-    """The one resource of a type in the warehouse's stack."""
-    (found,) = (found for path, found in assembly.resources(kind).items() if path.startswith("warehouse/"))
+    """The one resource of a type in the warehouse's stack, besides the salt of dbt's masks."""
+    (found,) = (
+        found
+        for path, found in assembly.resources(kind).items()
+        if path.startswith("warehouse/") and "MaskSalt" not in path
+    )
     return dict(found)
 
 
