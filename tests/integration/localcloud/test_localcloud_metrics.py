@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from ingot.naming import Names
+from ingot.sources import load_sources
+
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = Names(environment="local", account="000000000000", region="us-east-1")
+TOPIC = "arn:aws:sns:us-east-1:000000000000:ingot-local-alarms"
 
 EMITS = """
 from ingot.job import emit, report
@@ -120,27 +128,68 @@ def watched(cloud: Any, unique: str) -> dict[str, Any]:
     } | {"LogArn": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": log_arn}}}
 
 
-def test_a_run_that_fails_is_counted_and_told_and_one_that_succeeds_is_not(
-    cloud: Any, start: Callable[..., tuple[str, str]], unique: str, watched: dict[str, Any]
-) -> None:
-    assert cloud.deploy(unique, watched)["StackStatus"] == "CREATE_COMPLETE", cloud.reasons(unique)
-    queue = cloud.client("sqs").create_queue(QueueName=unique)["QueueUrl"]
-    topic = f"arn:aws:sns:us-east-1:000000000000:{unique}"
-    cloud.client("sns").subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:000000000000:{unique}"
-    )
-    job, run = start("import os\nif '--fail' in __import__('sys').argv: raise SystemExit('TERMINAL it was told to')\n")
-    assert cloud.wait_for_run(job, run)["JobRunState"] == "SUCCEEDED"
-    failed = cloud.client("glue").start_job_run(JobName=job, Arguments={"--fail": "yes"})["JobRunId"]
-    assert cloud.wait_for_run(job, failed)["JobRunState"] == "FAILED"
+@pytest.fixture
+def deployed(cloud: Any, tmp_path: Path) -> Iterator[None]:
+    """The stack that watches a laptop's environment, and of the lake the key alone."""
+    import infra  # noqa: F401  (first: silences jsii's notice about Node)
+    import aws_cdk as cdk  # isort: skip
+    from aws_cdk import aws_kms as kms
 
-    assert values(cloud, unique, "runs_failed", 1, job=job) == [1.0]
-    heard = []
-    while len(heard) < 2:
-        answer = cloud.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
-        assert answer.get("Messages"), heard
-        heard += [json.loads(message["Body"])["Message"] for message in answer["Messages"]]
-    assert sorted(heard) == [f"{job}: Job run succeeded", f"{job}: TERMINAL it was told to"]
+    from infra.deployment import Deployment, IngotStack
+    from infra.settings import Observability, load_settings
+    from infra.stacks.observability import ObservabilityStack
+
+    app = cdk.App(outdir=str(tmp_path), analytics_reporting=False, builtin_cloud_formation_validation=False)
+    settings = load_settings("local", {"INGOT_WAREHOUSE_HOST": "localhost", "INGOT_WAREHOUSE_PORT": "5432"})
+    deployment = Deployment(settings=settings, names=NAMES, root=ROOT, build=tmp_path, allow_data_deletion=True)
+    key = kms.Key(IngotStack(app, "lake", deployment, description="The key"), "Key")
+    ObservabilityStack(app, deployment, Observability(), load_sources(ROOT / "sources"), key=key)
+    app.synth()
+    stacks = ("ingot-local-lake", "ingot-local-observability")
+    version = {"Name": "/cdk-bootstrap/hnb659fds/version", "Value": "30", "Type": "String"}
+    cloud.client("ssm").put_parameter(**version, Overwrite=True)  # the templates ask for it
+    for name in stacks:
+        template = json.loads((tmp_path / f"{name}.template.json").read_text(encoding="utf-8"))
+        sections = {title: template[title] for title in ("Outputs", "Parameters") if title in template}
+        stack = cloud.deploy(name, template["Resources"], **sections)
+        assert stack["StackStatus"] == "CREATE_COMPLETE", cloud.reasons(name)
+    yield
+    for name in reversed(stacks):
+        cloud.client("cloudformation").delete_stack(StackName=name)
+        assert cloud.stack(name) is None
+
+
+def test_a_run_that_fails_is_counted_and_told_and_one_that_succeeds_is_not(
+    cloud: Any, deployed: None, unique: str, bucket: str, role: str
+) -> None:
+    """By what the stacks deploy: rules, log, filter and topic."""
+    queue = cloud.client("sqs").create_queue(QueueName=unique)["QueueUrl"]
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{unique}"
+    cloud.client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)
+    glue, job = cloud.client("glue"), NAMES.job("fakestore", "extract")
+    script = b"import sys\nif '--fail' in sys.argv: sys.exit('TERMINAL SourceRefused: it was told to')\n"
+    cloud.client("s3").put_object(Bucket=bucket, Key="job.py", Body=script)
+    command = {"Name": "glueetl", "ScriptLocation": f"s3://{bucket}/job.py"}
+    glue.create_job(Name=job, Role=role, Command=command)
+    for arguments, state in (({}, "SUCCEEDED"), ({"--fail": "yes"}, "FAILED")):
+        run = glue.start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
+        assert cloud.wait_for_run(job, run)["JobRunState"] == state
+    glue.delete_job(JobName=job)
+
+    assert values(cloud, "Ingot/local", "runs_failed", 1, job=job) == [1.0]
+    answer = cloud.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=10, MaxNumberOfMessages=10)
+    (heard,) = [json.loads(message["Body"])["Message"] for message in answer["Messages"]]
+    assert heard.startswith(f"{job} is FAILED: TERMINAL SourceRefused: it was told to (run {run}). Safe: What has no")
+    assert heard.endswith("Runbook: docs/runbook.md#job-failed")
+    ended = cloud.client("logs").filter_log_events(logGroupName="/aws/events/ingot-local-jobs")["events"]
+    assert [json.loads(event["message"])["detail"]["state"] for event in ended] == ["SUCCEEDED", "FAILED"]
+    # And an alarm looks at just this series.
+    (alarm,) = cloud.client("cloudwatch").describe_alarms(AlarmNames=["ingot-local-job-failed-fakestore-extract"])[
+        "MetricAlarms"
+    ]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("Ingot/local", "runs_failed")
+    assert alarm["Dimensions"] == [{"Name": "job", "Value": job}]
+    assert alarm["AlarmActions"] == [TOPIC]
 
 
 def test_what_watches_is_there_by_api_is_changed_and_goes_with_its_stack(
