@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import time
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -206,6 +207,27 @@ def _upload_in_parts(shore: Shore, key: str, body: bytes) -> None:
     part = s3.upload_part(**where, UploadId=upload, PartNumber=1, Body=body)
     parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
     s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload=parts)
+
+
+def test_objects_are_taken_in_the_order_in_which_they_were_put(shore: Shore) -> None:
+    shore.land("z", event(1), event(2))
+    time.sleep(1.1)  # S3 tells seconds
+    shore.land("a", event(2, quantity=2))
+
+    assert names(shore.take()) == ["z", "a"]
+
+
+def test_an_object_that_is_gone_is_remembered_no_longer(shore: Shore) -> None:
+    for name in "abc":
+        shore.land(name, event(1))
+    first = shore.take(0)
+    for name in "ab":
+        shore.bronze._s3.delete_object(Bucket=shore.bronze.bucket, Key=f"{BELOW}{name}")
+    second = shore.take(1)
+
+    assert first.taken is not None
+    assert second.taken is not None
+    assert (first.taken.records, second.taken.records, second.landed) == (3, 1, ())
 
 
 def test_what_is_being_written_is_left_alone(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
