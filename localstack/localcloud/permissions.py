@@ -286,6 +286,22 @@ def _of_kinesis(request: IAMRequestBase, resource: str) -> Iterator[Need]:
     yield request._action, arn if name else resource, _CONSTANT
 
 
+def _of_xray(request: IAMRequestBase, resource: str) -> Iterator[Need]:
+    # moto calls an operation as its path is called. None of X-Ray's has a resource.
+    operation = request._action.partition(":")[2]
+    yield f"xray:{_XRAY_OPERATIONS.get(operation, operation)}", "*", _CONSTANT
+
+
+_XRAY_OPERATIONS = {
+    "TraceSegments": "PutTraceSegments",
+    "TelemetryRecords": "PutTelemetryRecords",
+    "Traces": "BatchGetTraces",
+    "TraceSummaries": "GetTraceSummaries",
+    "ServiceGraph": "GetServiceGraph",
+    "TraceGraph": "GetTraceGraph",
+}
+
+
 _NEEDS: dict[str, Callable[[IAMRequestBase, str], Iterator[Need]]] = {
     "s3": _of_s3,
     "secretsmanager": _of_secrets,
@@ -294,6 +310,7 @@ _NEEDS: dict[str, Callable[[IAMRequestBase, str], Iterator[Need]]] = {
     "glue": _of_glue,
     "kinesis": _of_kinesis,
     "ecs": _of_ecs,
+    "xray": _of_xray,
 }
 
 
