@@ -10,7 +10,8 @@ from constructs import Construct
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-SESSION = cdk.Duration.hours(1)
+SESSION = cdk.Duration.hours(2)
+"""A first deployment takes an hour: Aurora, then MWAA, then the smoke test."""
 DEPLOY_ROLES = ("deploy", "file-publishing", "image-publishing", "lookup")
 """Those of `cdk bootstrap` that `cdk deploy` takes; CloudFormation then has rights of its own."""
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.constructs.github_oidc import SESSION
 from infra.delivery.settings import GitHub
 from infra.settings import DELIVERY, SETTINGS_FILE
 
@@ -144,7 +145,7 @@ def test_nobody_who_is_not_trusted_starts_what_has_a_token() -> None:
     }
     assert WORKFLOWS["deploy.yml"]["on"]["push"] == {"branches": [_delivery()["branch"]]}
     first = WORKFLOWS["diff.yml"]["jobs"]["synth"]
-    assert first["if"] == "github.event.pull_request.head.repo.full_name == github.repository", "no fork"
+    assert first["if"].endswith("&& github.event.pull_request.head.repo.full_name == github.repository"), "no fork"
 
 
 def test_no_key_is_stored() -> None:
@@ -190,6 +191,10 @@ def test_environments_and_roles_are_those_that_the_settings_make() -> None:
     roles = {step["with"]["role-to-assume"] for _, step in steps() if "role-to-assume" in step.get("with", {})}
     account = "arn:aws:iam::${{ vars.AWS_ACCOUNT_ID }}:role/ingot-delivery-github-"
     assert roles == {f"{account}diff", account + "${{ inputs.environment }}"}
+    asked = [
+        step["with"]["role-duration-seconds"] for _, step in steps() if "role-duration-seconds" in step.get("with", {})
+    ]
+    assert asked == [SESSION.to_seconds()]
     job = WORKFLOWS["deploy-environment.yml"]["jobs"]["deploy"]
     assert job["environment"] == "${{ inputs.environment }}", "the subject that the role trusts"
     assert job["concurrency"]["cancel-in-progress"] is False
