@@ -10,6 +10,7 @@ from __future__ import annotations
 from tests.integration.localcloud.kinds import (
     access,
     catalog,
+    database,
     network,
     running,
     storage,
@@ -26,6 +27,7 @@ __all__ = [
     "access",
     "buckets",
     "catalog",
+    "database",
     "network",
     "running",
     "storage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,30 @@ def deploy(
                 raise
         status = formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
         assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), f"{name} is {status}: {reasons(formation, name)}"
+
+
+def only(template: dict[str, Any], keep: Callable[[str], bool]) -> dict[str, Any]:
+    """A template with the resources of some types."""
+    resources = {name: {**each} for name, each in template["Resources"].items() if keep(each["Type"])}
+    for resource in resources.values():
+        if "DependsOn" in resource:
+            before = resource["DependsOn"] if isinstance(resource["DependsOn"], list) else [resource["DependsOn"]]
+            resource["DependsOn"] = [name for name in before if name in resources]
+    gone = template["Resources"].keys() - resources.keys()
+    outputs = {
+        name: output for name, output in template.get("Outputs", {}).items() if not gone.intersection(_names_in(output))
+    }
+    return {**template, "Resources": resources, "Outputs": outputs}
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from (name for each in value.values() for name in _names_in(each))
+        case list():
+            yield from (name for each in value for name in _names_in(each))
 
 
 def destroy(client: Client, assembly: Assembly) -> None:

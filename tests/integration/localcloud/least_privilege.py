@@ -19,7 +19,7 @@ from localcloud.clients import ROOT_CREDENTIALS
 from ingot.metrics import metrics_namespace
 from ingot.naming import Names
 from tests.integration.localcloud.comparison import Assembly
-from tests.integration.localcloud.deploying import ACCOUNT, REGION, bootstrap, deploy
+from tests.integration.localcloud.deploying import ACCOUNT, REGION, bootstrap, deploy, only
 
 SOURCE = "fakestore"
 NAMES = Names(environment="local", account=ACCOUNT, region=REGION)
@@ -77,6 +77,26 @@ def rights_of(documents: Iterable[Mapping[str, Any]]) -> list[Right]:
     return sorted(rights, key=lambda right: right.action in LOG_ACTIONS)
 
 
+def one_run_each(rights: Iterable[Right]) -> list[list[Right]]:
+    """The rights that are taken away together: each by itself, but for those that a run goes on without.
+
+    What is lost without one of the latter shows which it was, as long as no two of them have the same effect. So a run
+    loses the right to make a stream in one log group and the right to write to the other, and the next run the reverse.
+    """
+    alone, first, second = [], [], []
+    for right in rights:
+        if right.action not in (*LOG_ACTIONS, TRACE_ACTION):
+            alone.append([right])
+        elif (right.action == "logs:PutLogEvents") is ("/output:" in right.resource):
+            second.append(right)
+        else:
+            first.append(right)
+    for together in (first, second):
+        effects = [right.resource if right.action in LOG_ACTIONS else right.action for right in together]
+        assert len(set(effects)) == len(effects), together
+    return [*alone, *filter(None, (first, second))]
+
+
 class Cloud:
     """A deployment, seen by the account's root, and by whoever has a role."""
 
@@ -122,11 +142,11 @@ class Cloud:
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
 
-    def without(self, right: Right, step: str) -> AbstractContextManager[None]:
-        """A job's role with all of its rights but one."""
+    def without(self, taken: list[Right], step: str) -> AbstractContextManager[None]:
+        """A job's role with all of its rights but these."""
         role = self.role(step)
         rights = rights_of(self.policies(step).values())
-        return self.reduced(role, [json.loads(other.statement) for other in rights if other != right])
+        return self.reduced(role, [json.loads(other.statement) for other in rights if other not in taken])
 
     @contextmanager
     def reduced(self, role: str, rest: list[dict[str, Any]]) -> Iterator[None]:
@@ -224,25 +244,7 @@ def deploy_jobs(cloud: Cloud, assembly: Assembly) -> None:
 
 def _without_the_rest(template: dict[str, Any]) -> dict[str, Any]:
     """A template without what no job leans on, such as tables, grants and alarms: their tests are elsewhere."""
-    resources = {name: {**r} for name, r in template["Resources"].items() if r["Type"].startswith(LEANED_ON)}
-    for resource in resources.values():
-        if "DependsOn" in resource:
-            resource["DependsOn"] = [name for name in _as_list(resource["DependsOn"]) if name in resources]
-    gone = template["Resources"].keys() - resources.keys()
-    outputs = {
-        name: output for name, output in template.get("Outputs", {}).items() if not gone.intersection(_names_in(output))
-    }
-    return {**template, "Resources": resources, "Outputs": outputs}
-
-
-def _names_in(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            yield from (name for each in value.values() for name in _names_in(each))
-        case list():
-            yield from (name for each in value for name in _names_in(each))
+    return only(template, lambda kind: kind.startswith(LEANED_ON))
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -251,7 +253,7 @@ def _as_list(value: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Missed:
-    """What became of a job without one of its rights: the error it ended with, `LOST` or `UNTRACED`; empty if nothing."""
+    """What became of a job without one of its rights: its error, `LOST` or `UNTRACED`; empty if nothing did."""
 
     right: Right
     outcome: str
@@ -276,10 +278,10 @@ class Pipeline:
         """Run a job once without each of its rights, and then with all of them."""
         before = Objects(self.cloud, NAMES.bronze_bucket, NAMES.lake_bucket)
         self.missed[step] = []
-        for right in rights_of(self.cloud.policies(step).values()):
-            with self.cloud.without(right, step):
+        for rights in one_run_each(rights_of(self.cloud.policies(step).values())):
+            with self.cloud.without(rights, step):
                 run = self.cloud.run(step, **arguments)
-            self.missed[step].append(Missed(right, self._outcome(run, right)))
+            self.missed[step] += [Missed(right, self._outcome(run, right)) for right in rights]
             before.put_back()
         self.run(step, **arguments)
 

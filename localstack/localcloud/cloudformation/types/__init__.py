@@ -21,6 +21,7 @@ MODULES = (
     "kms",
     "lakeformation",
     "logs",
+    "rds",
     "s3",
     "scheduler",
     "secretsmanager",

@@ -1,4 +1,4 @@
-"""AWS::SecretsManager::Secret."""
+"""AWS::SecretsManager::Secret, SecretTargetAttachment and ResourcePolicy."""
 
 from __future__ import annotations
 
@@ -71,3 +71,57 @@ class Secret(ResourceType):
         if template is None or key is None:
             raise ValueError("GenerateSecretString: SecretStringTemplate and GenerateStringKey go together")
         return json.dumps({**json.loads(template), key: password})
+
+
+@register
+class TargetAttachment(ResourceType):
+    """Writes down in a secret where the database is that it opens; its id is the secret's."""
+
+    name = "AWS::SecretsManager::SecretTargetAttachment"
+    replaced_by = frozenset({"SecretId", "TargetId", "TargetType"})
+
+    def create(self, context: Context, properties: Properties) -> Resource:
+        secret, kind = properties.require("SecretId"), properties.require("TargetType")
+        if kind != "AWS::RDS::DBCluster":
+            raise ValueError(f"The local cloud attaches secrets to AWS::RDS::DBCluster, not to {kind}")
+        target = properties.require("TargetId")
+        cluster = context.call("rds", "DescribeDBClusters", DBClusterIdentifier=target)["DBClusters"][0]
+        found = {
+            "engine": cluster["Engine"].removeprefix("aurora-").replace("postgresql", "postgres"),
+            "host": cluster["Endpoint"],
+            "port": cluster["Port"],
+            "dbname": cluster["DatabaseName"],
+            "dbClusterIdentifier": target,
+        }
+        value = json.loads(context.call("secretsmanager", "GetSecretValue", SecretId=secret)["SecretString"])
+        context.call("secretsmanager", "UpdateSecret", SecretId=secret, SecretString=json.dumps({**value, **found}))
+        return Resource(secret, {"Id": secret})
+
+    def update(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> Resource:
+        raise RuntimeError("an attachment is replaced, never updated")
+
+    def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
+        """What the secret says stays as it is, as in AWS."""
+
+
+@register
+class SecretPolicy(ResourceType):
+    name = "AWS::SecretsManager::ResourcePolicy"
+    replaced_by = frozenset({"SecretId"})
+
+    def create(self, context: Context, properties: Properties) -> Resource:
+        secret = properties.require("SecretId")
+        context.call(
+            "secretsmanager",
+            "PutResourcePolicy",
+            SecretId=secret,
+            ResourcePolicy=json.dumps(properties.require("ResourcePolicy")),
+            BlockPublicPolicy=properties.take("BlockPublicPolicy"),
+        )
+        return Resource(secret, {"Id": secret})
+
+    def update(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> Resource:
+        return self.create(context, properties)
+
+    def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
+        context.call("secretsmanager", "DeleteResourcePolicy", SecretId=physical_id)

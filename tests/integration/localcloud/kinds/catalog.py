@@ -101,6 +101,8 @@ KINDS["AWS::LakeFormation::TagAssociation"] = Kind(
 @kind(LF_TAG, identity=("Resource", "TagKey"))
 def lake_tags_of_resources(account: Account) -> Iterator[Thing]:
     lake = account.client("lakeformation")
+    if not lake.list_lf_tags()["LFTags"]:
+        return
 
     def of(resource: dict[str, Any]) -> Any:
         return lake.get_resource_lf_tags(Resource=resource, ShowAssignedLFTags=True)

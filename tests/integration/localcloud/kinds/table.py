@@ -23,7 +23,8 @@ class Account:
     """One account and region, as its administrator sees it."""
 
     def __init__(self, endpoint: str, assembly: Assembly, credentials: Mapping[str, str]) -> None:
-        self.id, self.region, self.assembly = "000000000000", "us-east-1", assembly
+        self.id, self.region = "000000000000", "us-east-1"
+        self.endpoint, self.assembly = endpoint, assembly
         session = boto3.session.Session(region_name=self.region, **credentials)
         config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
         self.client: Callable[[str], Any] = cache(
