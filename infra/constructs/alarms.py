@@ -55,14 +55,15 @@ class CatalogueAlarms(Construct):
 
     def _alarm(self, name: str, metric: Metric, alarm: Alarm, labels: Mapping[str, str]) -> cloudwatch.CfnAlarm:
         place = self._place
-        ours = f"ingot-{place.deployment.settings.environment}-"
-        about = "-".join(value.removeprefix(ours) for value in labels.values())
+        ours = f"ingot-{place.deployment.settings.environment}"
+        # A series is named by its labels; what every name begins with is said once.
+        called = "-".join(filter(None, (alarm.name, *(v.removeprefix(ours).lstrip("-") for v in labels.values()))))
         threshold = place.limit(alarm.above, labels) if isinstance(alarm.above, Limit) else alarm.above
         missing, periods = _looking_back(alarm, threshold)
         return cloudwatch.CfnAlarm(
             self,
-            f"{alarm.name}-{about}",
-            alarm_name=f"{ours}{alarm.name}-{about}",
+            called,
+            alarm_name=f"{ours}-{called}",
             alarm_description=self._description(alarm, labels),
             namespace=metric.aws.namespace if metric.aws else place.namespace,
             metric_name=metric.aws.metric if metric.aws else name,

@@ -46,7 +46,7 @@ def test_every_alarm_says_what_it_is_about_and_links_a_section_of_the_runbook(
         anchor = re.search(r"Runbook: docs/runbook\.md#([a-z-]+)$", text)
         assert anchor, name
         assert anchor[1] in sections(), name
-        assert f"-{anchor[1]}-" in name
+        assert name.removeprefix(f"ingot-{environment}-").startswith(anchor[1])
         assert "\n\nSafe: " in text, name
         assert "\n\nDo: " in text, name
         assert len(text) <= 1024, "CloudWatch takes no more"
