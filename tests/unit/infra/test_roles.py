@@ -43,6 +43,9 @@ def documented(step: str) -> set[Right]:
     rights |= {("s3:ListBucket", path) for path in paths(lists)}
     if "the warehouse secret" in reads:
         rights.add(("secretsmanager:GetSecretValue", "the warehouse's secret"))
+    (traced,) = re.findall(r"\| `--tracing xray` \|.*\| (.*) \|", LAYOUT.read_text(encoding="utf-8"))
+    if step in traced.split(", "):
+        rights.add(("xray:PutTraceSegments", "X-Ray, which knows no resources"))
     return rights
 
 
@@ -93,6 +96,8 @@ def named(action: str, resource: Any, condition: Any) -> Iterator[Right]:
             yield action, "the source's secret"
         case {"Fn::GetAtt": [str(log), "Arn"]} if log.startswith("Log"):
             yield action, "the output's log" if "output" in log else "the errors' log"
+        case "*" if action == "xray:PutTraceSegments":
+            yield action, "X-Ray, which knows no resources"
         case str():
             bucket = re.fullmatch(rf"arn:aws:s3:::ingot-local-(\w+)-{ACCOUNT_AND_REGION}(/.*)?", resource)
             assert bucket, resource
