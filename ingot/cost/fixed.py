@@ -159,6 +159,10 @@ def _mwaa(name: str, properties: Properties, resources: Resources) -> Used:
     schedulers = int(properties.get("Schedulers", 2)) - 2
     if schedulers > 0:
         yield f"{size}-scheduler", Decimal(schedulers)
+    # In each of its two subnets MWAA makes an endpoint for its database and, if its pages are private, one for these:
+    # https://docs.aws.amazon.com/mwaa/latest/userguide/vpc-vpe-access.html
+    private = properties.get("WebserverAccessMode") == "PRIVATE_ONLY"
+    yield "interface-endpoint", Decimal(2 * (2 if private else 1))
 
 
 def _stream(name: str, properties: Properties, resources: Resources) -> Used:

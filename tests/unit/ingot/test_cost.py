@@ -90,7 +90,14 @@ def test_airflow_costs_its_environment_and_every_worker_but_the_first() -> None:
     assert costs(A=environment) == {
         "MWAA::Environment mw1-small-environment": 50,
         "MWAA::Environment mw1-small-worker": Decimal("0.05") * 2 * 100,
+        "MWAA::Environment interface-endpoint": Decimal("0.02") * 2 * 100,
     }
+
+
+def test_private_pages_of_airflow_cost_an_endpoint_in_both_subnets_more() -> None:
+    private = resource("MWAA::Environment", WebserverAccessMode="PRIVATE_ONLY")
+
+    assert costs(A=private)["MWAA::Environment interface-endpoint"] == Decimal("0.02") * 4 * 100
 
 
 def test_a_streams_shards_and_a_filters_metrics_are_counted() -> None:
