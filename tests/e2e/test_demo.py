@@ -111,6 +111,31 @@ def test_the_same_again_changes_no_row(demo: Demo) -> None:
     assert time.monotonic() - began < 240
 
 
+def test_the_state_machine_makes_the_same_rows_as_airflow(demo: Demo) -> None:
+    """The deployed one, from nothing: the same jobs in Glue, and dbt as a container task."""
+    from laptop.deploy import NAMES
+
+    airflows = demo.everything()
+    _forget_all_data(demo)
+    states = boto3.client("stepfunctions", endpoint_url=demo.laptop.cloud.url)
+    (machine,) = states.list_state_machines()["stateMachines"]
+    assert machine["name"] == NAMES.state_machine("fakestore")
+    given = {"interval_start": QUARTER[0], "interval_end": QUARTER[1], "as_of": QUARTER[1]}
+    started = states.start_execution(
+        stateMachineArn=machine["stateMachineArn"],
+        input=json.dumps({name: f"{moment:%Y-%m-%dT%H:%M:%SZ}" for name, moment in given.items()}),
+    )["executionArn"]
+    deadline = time.monotonic() + 240
+    while (ended := states.describe_execution(executionArn=started))["status"] == "RUNNING":
+        assert time.monotonic() < deadline, states.get_execution_history(executionArn=started)["events"][-3:]
+        time.sleep(0.2)
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert demo.everything() == airflows
+    assert {table.split(".")[0] for table, rows in airflows.items() if rows} == {"silver", "gold"}
+    assert demo.rows("select count(*) as n from audit.batches where state = 'LOADED'") == [{"n": 3}]
+
+
 def test_a_job_that_is_killed_and_retried_leaves_the_same_rows(demo: Demo) -> None:
     before = demo.everything()
     _forget_all_data(demo)
