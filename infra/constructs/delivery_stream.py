@@ -16,11 +16,14 @@ from infra.constructs.log_group import EncryptedLogGroup
 from infra.deployment import Deployment
 from infra.nag import acknowledge, wildcard_resource
 from infra.settings import EventStreams
+from ingot.errors import ConfigurationError
 from ingot.naming import failed_prefix, landing_prefix
 from ingot.sources import Stream
 
 PARTITION = "day"
 LOG_STREAM = "S3Delivery"
+LONGEST_NAME = 64
+"""Of a Firehose stream: https://docs.aws.amazon.com/firehose/latest/APIReference/API_CreateDeliveryStream.html"""
 RETRY_SECONDS = 300
 """How long a delivery that failed is tried again, before its records are put below ``failed/``."""
 
@@ -46,6 +49,9 @@ class DeliveryStream(Construct):
     Attributes:
         stream: the Kinesis stream.
 
+    Raises:
+        ConfigurationError: its name is too long for Firehose.
+
     Example::
 
         DeliveryStream(self, "orders", deployment, settings=settings.event_streams, stream=orders, key=lake.key)
@@ -65,6 +71,12 @@ class DeliveryStream(Construct):
         assert stream.delivery is not None
         self._key = key
         name = deployment.names.event_stream(stream.source, stream.name)
+        if len(name) > LONGEST_NAME:
+            raise ConfigurationError(
+                f"The stream {stream.source}.{stream.name} would be called {name}, and Firehose takes "
+                f"{LONGEST_NAME} characters.",
+                hint="shorten the name of the source or of its stream",
+            )
         self._prefix = landing_prefix(stream.source, stream.name)
         self._bucket_arn = cdk.Stack.of(self).format_arn(
             service="s3", region="", account="", resource=deployment.names.bronze_bucket

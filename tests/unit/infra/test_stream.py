@@ -14,6 +14,9 @@ import pytest
 
 from infra.settings import load_settings
 from ingot.cost import fixed_lines, load_prices
+from ingot.errors import ConfigurationError
+from ingot.naming import Names
+from ingot.sources import load_source
 from tests.unit.infra.conftest import ENVIRONMENTS, ROOT, VARIABLES
 from tests.unit.infra.review import review, unexplained
 from tests.unit.infra.test_templates_lint import lint
@@ -143,6 +146,31 @@ def test_what_landed_expires_and_nothing_else_of_bronze_does(streaming: Any) -> 
     expiring = [rule for rule in bronze["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
 
     assert [(rule["Prefix"], rule["ExpirationInDays"]) for rule in expiring] == [("landing/", 90)]
+
+
+def test_a_name_that_firehose_would_refuse_is_refused_before_a_deployment() -> None:
+    import aws_cdk as cdk
+    import msgspec
+    from aws_cdk import aws_kms as kms
+
+    from infra.deployment import Deployment
+    from infra.stacks.stream import StreamStack
+
+    app, settings = cdk.App(analytics_reporting=False), load_settings("local", VARIABLES)
+    names = Names(environment="local", account="000000000000", region="us-east-1")
+    source = load_source(ROOT / "tests/sources" / SOURCE)
+    long = msgspec.structs.replace(source.stream("orders"), name="o" * 60)
+    longer = {SOURCE: msgspec.structs.replace(source, streams={long.name: long})}
+    assert settings.event_streams is not None
+
+    with pytest.raises(ConfigurationError, match="64 characters"):
+        StreamStack(
+            app,
+            Deployment(settings=settings, names=names, root=ROOT, build=ROOT),
+            settings.event_streams,
+            longer,
+            key=kms.Key(cdk.Stack(app, "key"), "Key"),
+        )
 
 
 def test_every_environment_streams_what_sources_declare() -> None:
