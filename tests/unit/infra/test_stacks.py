@@ -38,8 +38,7 @@ def test_the_agreed_buckets_are_there(local: Any) -> None:
 
 
 def test_every_bucket_is_encrypted_with_the_lakes_key(local: Any) -> None:
-    (key,) = local.resources("AWS::KMS::Key")
-    key_id = key.split("/")[1]
+    (key_id,) = (path.split("/")[1] for path in local.resources("AWS::KMS::Key") if path.startswith("lake/"))
     for name, bucket in named_buckets(local).items():
         (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         default = rule["ServerSideEncryptionByDefault"]
@@ -118,11 +117,12 @@ def test_data_becomes_cheaper_with_age_where_the_settings_say_so(local: Any, pro
     assert tiered(prod) == {"bronze", "lake"}
 
 
-def test_the_key_rotates_and_has_an_alias(local: Any) -> None:
-    (key,) = local.resources("AWS::KMS::Key").values()
+def test_keys_rotate_and_the_lakes_has_an_alias(local: Any) -> None:
+    keys = local.resources("AWS::KMS::Key")
     (alias,) = local.resources("AWS::KMS::Alias").values()
 
-    assert key["Properties"]["EnableKeyRotation"] is True
+    assert {path.split("/")[0] for path in keys} == {"lake", "observability"}, "one more for the messages of alarms"
+    assert all(key["Properties"]["EnableKeyRotation"] is True for key in keys.values())
     assert alias["Properties"]["AliasName"] == "alias/ingot-local"
 
 
