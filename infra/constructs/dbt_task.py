@@ -85,6 +85,7 @@ class DbtBuild(Construct):
         self.cluster, self.family = deployment.names.cluster, deployment.names.dbt_task
         self.log_group = f"/ingot/{deployment.names.environment}/dbt"
         log = EncryptedLogGroup(self, "Log", deployment, name=self.log_group, key=key).group
+        self._let_fargate_encrypt(key)
         image, pulling = self._image()
         self.task_role = self._role("TaskRole", "The container of dbt, which asks AWS for nothing", [])
         self.execution_role = self._role(
@@ -122,6 +123,11 @@ class DbtBuild(Construct):
             "Cluster",
             cluster_name=self.cluster,
             cluster_settings=[ecs.CfnCluster.ClusterSettingsProperty(name="containerInsights", value="enabled")],
+            configuration=ecs.CfnCluster.ClusterConfigurationProperty(
+                managed_storage_configuration=ecs.CfnCluster.ManagedStorageConfigurationProperty(
+                    fargate_ephemeral_storage_kms_key_id=key.key_arn
+                )
+            ),
         )
         definition = ecs.CfnTaskDefinition(
             self,
@@ -241,6 +247,26 @@ class DbtBuild(Construct):
             region=private["region"],
         )
         return uri, _pulling(arn)
+
+    def _let_fargate_encrypt(self, key: kms.IKey) -> None:
+        """What dbt writes to scratch lies encrypted with the lake's key.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-create-storage-key.html
+        """
+        cluster = {
+            "kms:EncryptionContext:aws:ecs:clusterAccount": cdk.Stack.of(self).account,
+            "kms:EncryptionContext:aws:ecs:clusterName": self.cluster,
+        }
+        granting = {"ForAllValues:StringEquals": {"kms:GrantOperations": ["Decrypt"]}}
+        for action, more in (("kms:GenerateDataKeyWithoutPlaintext", {}), ("kms:CreateGrant", granting)):
+            key.add_to_resource_policy(
+                iam.PolicyStatement(
+                    principals=[iam.ServicePrincipal("fargate.amazonaws.com")],
+                    actions=[action],
+                    resources=["*"],
+                    conditions={"StringEquals": cluster, **more},
+                )
+            )
 
     def _container(
         self, image: str, warehouse: secretsmanager.ISecret, salt: secretsmanager.ISecret | None

@@ -61,6 +61,8 @@ def test_it_is_nobody_special(local: Any) -> None:
     assert task["Properties"]["NetworkMode"] == "awsvpc"
     assert statements(local, "TaskRole") == {}
     (cluster,) = local.resources("AWS::ECS::Cluster").values()
+    storage = cluster["Properties"]["Configuration"]["ManagedStorageConfiguration"]
+    assert "ingot-local-lake:ExportsOutputFnGetAttKey" in storage["FargateEphemeralStorageKmsKeyId"]["Fn::ImportValue"]
     assert cluster["Properties"]["ClusterSettings"] == [{"Name": "containerInsights", "Value": "enabled"}]
 
 
