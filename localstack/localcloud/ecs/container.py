@@ -21,7 +21,6 @@ from localcloud.roles import RoleError, assume, identity, nobody
 log = logging.getLogger(__name__)
 
 PRINCIPAL = "ecs-tasks.amazonaws.com"
-IMAGES = "LOCALCLOUD_ECS_IMAGES"
 LONGEST_MESSAGE = 256 * 1024  # what CloudWatch Logs takes as one event
 PASSED = [
     "PATH",
@@ -54,9 +53,11 @@ def entry_point(image: str) -> list[str]:
     name = image.partition("@")[0]
     head, _, last = name.rpartition("/")
     name = f"{head}/{last.partition(':')[0]}" if head else last.partition(":")[0]
-    images: dict[str, list[str]] = json.loads(os.environ.get(IMAGES) or "{}")
+    images: dict[str, list[str]] = json.loads(os.environ.get("LOCALCLOUD_ECS_IMAGES") or "{}")
     if name not in images:
-        raise StartError(f"CannotPullContainerError: no program stands for the image {image}: name one in {IMAGES}")
+        raise StartError(
+            f"CannotPullContainerError: no program stands for the image {image}: name one in LOCALCLOUD_ECS_IMAGES"
+        )
     return images[name]
 
 
