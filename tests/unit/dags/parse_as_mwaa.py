@@ -143,7 +143,8 @@ def in_a_fork(folder: Path, file: str) -> dict[str, object]:
 
 
 def main(folder: Path) -> None:
-    roots = [line for line in (folder.parent / "setup/requirements.txt").read_text().splitlines() if re.match(r"\w", line)]
+    lines = (folder.parent / "setup/requirements.txt").read_text().splitlines()
+    roots = [line for line in lines if re.match(r"\w", line)]
     allowed = required_by([*PREINSTALLED, *roots])
     constraints = pins(next((folder / "requirements").glob("constraints-*.txt")))
     installed = {name: metadata.version(name) for name in allowed}
