@@ -107,6 +107,8 @@ def test_a_job_that_is_not_deployed_is_named_with_what_to_do(cloud: str) -> None
 def test_ctrl_c_ends_the_waiting_and_says_which_runs_go_on(job: Callable[..., str]) -> None:
     name = job("import time\ntime.sleep(2)\n")
     script = (
+        # A shell has what it runs in the background ignore it, and this process would too.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys; from ingot.cli.jobs import *; import typer\n"
         f"try:\n    run([Chain(label='batch', steps=[Step(job={name!r}, arguments={{}})])])\n"
         "except typer.Exit as stopped:\n    sys.exit(stopped.exit_code)\n"
