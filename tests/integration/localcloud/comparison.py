@@ -255,6 +255,7 @@ class _Matching:
             case {"Fn::ImportValue": name}:
                 return self._imported(name)
             case dict() if any(key.startswith("Fn::") for key in value):
+                # An intrinsic that no template of ours uses: better an error than a comparison of less.
                 raise NotImplementedError(f"the comparison does not resolve {sorted(value)}")
             case dict():
                 resolved = {key: self._resolved(inner, stack) for key, inner in value.items()}

@@ -42,7 +42,7 @@ class _Ec2(ResourceType):
 
     def make(self, context: Context, properties: Properties) -> Resource:
         """Make it, without its tags and without what `change` sets."""
-        raise NotImplementedError
+        raise NotImplementedError  # each type below says how it is made; this base is none of them
 
     def change(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> None:
         """Set what can be set in place."""
