@@ -32,6 +32,11 @@ _PHYSICAL = {
     "date": {"", "date"},
     "timestamp": {"", "timestamp", "timestamptz", "timestamp with time zone"},
 }
+_SOURCE_FORMS = {
+    "epochMillis": ("timestamp", "date"),
+    "epochSeconds": ("timestamp", "date"),
+    "textOrNumber": ("string", "integer", "number"),
+}
 
 
 def _words(text: str) -> set[str]:
@@ -150,7 +155,12 @@ def _shape(prop: Property) -> Iterator[str]:
         yield f"has properties, and is no object but {kind}"
     if kind != "array" and prop.items is not None:
         yield f"has items, and is no array but {kind}"
+    form = prop.source_form
+    if form and kind not in _SOURCE_FORMS.get(form, ()):
+        yield f"has the sourceForm {form[:64]!r}, which there is not for a {kind}; there are {', '.join(_SOURCE_FORMS)}"
     if prop.items is not None:
+        if prop.items.source_form == "textOrNumber":
+            yield "has items that are text or numbers, which is not supported; use an array of objects"
         if prop.items.logical_type in ("number", "array"):
             yield "is an array of numbers or of arrays, which is not supported; use an array of objects"
         if prop.items.classification == "secret":

@@ -16,7 +16,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ingot.contract.model import Contract, Property, column_name, decimal_shape, integer_bits, max_length
+import msgspec
+
+from ingot.contract.model import (
+    EPOCH_UNITS,
+    Contract,
+    Property,
+    column_name,
+    decimal_shape,
+    integer_bits,
+    max_length,
+)
 from ingot.errors import ConfigurationError
 
 Kind = Literal["breaking", "compatible"]
@@ -187,7 +197,9 @@ def _type(old: Property, new: Property, path: str) -> Iterator[Change]:
     what = f"type {before} → {after}"
     if old.logical_type != new.logical_type:
         yield Change(path, "breaking", what, "readers meet another type, and what passed is refused")
-    elif _is_wider(old, new):
+    elif old.source_form not in ("", new.source_form) or (not old.source_form and new.source_form in EPOCH_UNITS):
+        yield Change(path, "breaking", what, "the source's values are read otherwise, and what passed is refused")
+    elif _is_wider(old, new) or after.startswith(f"{before}, sent as "):
         yield Change(path, "compatible", what, "every value that fitted still fits")
     else:
         yield Change(path, "breaking", what, "values that fitted may not fit any more, or read differently")
@@ -206,6 +218,9 @@ def _is_wider(old: Property, new: Property) -> bool:
 
 
 def _type_text(prop: Property) -> str:
+    if prop.source_form:
+        plain = msgspec.structs.replace(prop, custom_properties=())
+        return f"{_type_text(plain)}, sent as {prop.source_form}"
     match prop.logical_type:
         case "integer":
             return f"integer of {integer_bits(prop)} bits"

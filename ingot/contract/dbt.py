@@ -1,6 +1,7 @@
 """From the contracts of a source to dbt: its source tables, staging models and their tests.
 
-Staging is where a contract ends and models begin: one view a stream that names every column, and nothing else.
+Staging is where a contract ends and models begin: one view a stream that names every column, and nothing else. While
+nothing of a stream was loaded there is no table, and its view is empty (``dbt/macros/bronze.sql``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ingot.naming import table_name
 _INTEGERS = {16: "smallint", 32: "integer", 64: "bigint"}
 _PLAIN = {"boolean": "boolean", "date": "date", "timestamp": "timestamptz"}
 _LINEAGE = (
-    ("_batch_id", "varchar", "The batch that delivered the record: source, stream and interval."),
+    ("_batch_id", "varchar(256)", "The batch that delivered the record: source, stream and interval."),
     ("_line", "bigint", "Place of the record in its batch, from 0."),
     ("_ingested_at", "timestamptz", "The time that the run stands for."),
     ("_record_hash", "char(64)", "SHA-256 of the record's bytes in Bronze, in hexadecimal."),
@@ -40,7 +41,7 @@ def _model(source: str, stream: str, contract: Contract) -> str:
     listed = ",\n".join(f"    {name}" for name in columns)
     return (
         f'-- Generated from sources/{source}/{stream}.odcs.yaml by "ingot contract compile"; do not edit.\n'
-        f"select\n{listed}\nfrom {{{{ source('{source}', '{stream}') }}}}\n"
+        f"select\n{listed}\nfrom {{{{ bronze('{source}', '{stream}') }}}}\n"
     )
 
 

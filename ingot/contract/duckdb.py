@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ingot.contract.model import Column, Contract, Property, column_name, decimal_shape, integer_bits
 
 _INTEGERS = {16: "SMALLINT", 32: "INTEGER", 64: "BIGINT"}
@@ -15,7 +17,9 @@ def json_columns(contract: Contract) -> str:
 
 
 def json_type(prop: Property) -> str:
-    """The type of one field as the source names it."""
+    """The type of one field as the source names and writes it."""
+    if prop.source_form:
+        return "VARCHAR" if prop.source_form == "textOrNumber" else "BIGINT"
     match prop.logical_type:
         case "integer":
             return _INTEGERS[integer_bits(prop)]
@@ -41,7 +45,9 @@ def column_expression(column: Column, row: str) -> str:
 
 def _renamed(prop: Property, value: str, depth: int) -> str:
     # Inside arrays the source's names become column names too, so that every reader sees one spelling.
-    if prop.logical_type == "array" and prop.items is not None and prop.items.logical_type == "object":
+    if prop.source_form:
+        return _from_source_form(prop, value)
+    if prop.logical_type == "array" and prop.items is not None and _is_rewritten(prop.items):
         item = f"x{depth}"
         return f"list_transform({value}, lambda {item}: {_renamed(prop.items, item, depth + 1)})"
     if prop.logical_type == "object":
@@ -53,6 +59,19 @@ def _renamed(prop: Property, value: str, depth: int) -> str:
         # RFC 3339 allows a small t and z, which the gate takes and DuckDB does not.
         return f"upper({value})::TIMESTAMPTZ"
     return value
+
+
+def _is_rewritten(prop: Property) -> bool:
+    return prop.logical_type == "object" or bool(prop.source_form)
+
+
+def _from_source_form(prop: Property, value: str) -> str:
+    if prop.source_form == "textOrNumber":
+        plain = msgspec.structs.replace(prop, custom_properties=())
+        return f"CAST({value} AS {json_type(plain)})"
+    micros = {"epochSeconds": 1_000_000, "epochMillis": 1_000}[prop.source_form]
+    moment = f"make_timestamp({value} * {micros})"  # in UTC, as the session is
+    return f"CAST({moment} AS {'DATE' if prop.logical_type == 'date' else 'TIMESTAMPTZ'})"
 
 
 def _name(text: str) -> str:

@@ -150,6 +150,8 @@ def _let_go(editor: _Editor, steps: Steps, prop: Property, shape: Shape) -> str:
 
 def _widened(prop: Property, shape: Shape) -> dict[str, Any]:
     """The type that takes what the batch holds and, as far as there is one, what the field held before."""
+    if prop.source_form:
+        raise NotEnforceable(f"its sourceForm {prop.source_form} was declared by hand; change it by hand")
     if prop.logical_type in shape.kinds and prop.logical_type in ("date", "timestamp"):
         raise NotEnforceable(f"some values are {prop.logical_type}s as before: those that are not are refused")
     definition = shape.definition()

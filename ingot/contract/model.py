@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,9 @@ from ingot.documents import read_bytes, read_document
 from ingot.errors import ConfigurationError
 
 LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp", "object", "array"]
+
+EPOCH_UNITS = {"epochSeconds": timedelta(seconds=1), "epochMillis": timedelta(milliseconds=1)}
+"""What whole numbers since 1970 count, by the ``sourceForm`` of a timestamp or date."""
 
 _DECIMAL = re.compile(r"(?:decimal|numeric)\((\d+),\s*(\d+)\)", re.IGNORECASE)
 _SIZED = re.compile(r"(?:var)?char\((\d+)\)", re.IGNORECASE)
@@ -75,6 +79,9 @@ class Property(msgspec.Struct, frozen=True, rename="camel"):
         properties: the fields of an object.
         items: the elements of an array.
         custom_properties: ``sparse: true`` says that whole batches may lack an optional field: that is no drift.
+            ``sourceForm`` says how the source writes a value that is not as its type is written: ``epochMillis`` or
+            ``epochSeconds`` for a timestamp, or for a date (the day in UTC on which it falls), as whole numbers since
+            1970; ``textOrNumber`` for a string, an integer or a number that comes as either: ``"12.5"`` and 12.5.
     """
 
     name: str
@@ -94,6 +101,11 @@ class Property(msgspec.Struct, frozen=True, rename="camel"):
     def sparse(self) -> bool:
         """Whether whole batches may lack it without a word."""
         return any(custom.property == "sparse" and custom.value is True for custom in self.custom_properties)
+
+    @property
+    def source_form(self) -> str:
+        """How the source writes it, where that is not as its type is written; else empty."""
+        return next((str(custom.value) for custom in self.custom_properties if custom.property == "sourceForm"), "")
 
     @property
     def open_properties(self) -> tuple[Property, ...]:
@@ -158,7 +170,12 @@ class Contract(msgspec.Struct, frozen=True):
     @property
     def primary_key(self) -> tuple[str, ...]:
         """The names of the top-level fields that identify a record."""
-        return tuple(p.name for p in self.properties if p.primary_key)
+        return tuple(p.name for p in self.key_properties)
+
+    @property
+    def key_properties(self) -> tuple[Property, ...]:
+        """The top-level fields that identify a record."""
+        return tuple(p for p in self.properties if p.primary_key)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from ingot.contract.dqdl import ruleset
 from ingot.contract.glue import glue_columns
 from ingot.contract.lftags import lf_tags
@@ -105,7 +107,12 @@ def accepts(prop: Property) -> str:
     """What the gate accepts for one field, in words."""
     options = prop.logical_type_options
     low, high = options.minimum, options.maximum
+    if prop.source_form == "textOrNumber":
+        return f"{accepts(msgspec.structs.replace(prop, custom_properties=()))}; sent as text or as a number"
     match prop.logical_type:
+        case "timestamp" | "date" if prop.source_form:
+            unit = {"epochMillis": "milliseconds", "epochSeconds": "seconds"}[prop.source_form]
+            return f"{prop.logical_type} as whole {unit} since 1970"
         case "integer":
             bits = integer_bits(prop)
             return f"whole number{_range(low, high)}" + ("" if bits == 64 else f" ({bits} bits)")
@@ -149,6 +156,9 @@ def _facts(source: Source, stream: Stream) -> tuple[tuple[str, str], list[tuple[
         ("key", ", ".join(f"`{name}`" for name in contract.primary_key)),
         ("limit", f"a batch with more than {limit.normalize():f} % of refused records is not published"),
     ]
+    if stream.fallback is not None:
+        other = f"{stream.fallback.base_url.rstrip('/')}{stream.fallback.path}"
+        facts.append(("fallback", f"`{other}`, if the source is down; its batches say so"))
     if contract.secrets:
         cut = ", ".join(f"`{name}`" for name in sorted(contract.secrets))
         facts.append(("cut out at the gate", f"{cut}: in no file, table or log, nor in the quarantine"))
@@ -209,7 +219,7 @@ def _nested(above: tuple[str, ...], value: Any) -> Any:
 def _wrong_values(prop: Property) -> Iterator[tuple[str, str]]:
     """JSON texts that the field must not have, and words for one that is too long to show."""
     options = prop.logical_type_options
-    values = ["0" if prop.logical_type == "string" else '"one"']
+    values = ["true" if prop.source_form == "textOrNumber" else "0" if prop.logical_type == "string" else '"one"']
     values += [json.dumps(n + step) for n, step in ((options.minimum, -1), (options.maximum, 1)) if n is not None]
     if shape := decimal_shape(prop):
         values += [f"{Decimal(1).scaleb(-shape[1] - 1):f}", "1" + "0" * (shape[0] - shape[1])]

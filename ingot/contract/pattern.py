@@ -7,7 +7,10 @@ the end of the text and not a line end before it, and ``\\d`` is 0 to 9. It come
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
 
 
 class Pattern:
@@ -26,10 +29,18 @@ class Pattern:
 
     def misses(self, texts: Sequence[str]) -> list[int]:
         """The places of those texts that do not match."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        matches = self._match.call([pa.array(texts, pa.large_string())], self._options)
+        matches = self._match.call([_column(texts)], self._options)
         if pc.all(matches, min_count=0).as_py():
             return []
         return [place for place, match in enumerate(matches.to_pylist()) if not match]
+
+
+def _column(texts: Sequence[str]) -> Any:
+    """Texts as Arrow has them; of buffers, as `pyarrow.array` imports pandas at its first list: 60 MB of memory."""
+    import pyarrow as pa
+
+    encoded = [text.encode() for text in texts]
+    offsets = array("q", accumulate(map(len, encoded), initial=0))
+    return pa.LargeStringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))

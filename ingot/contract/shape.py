@@ -58,7 +58,7 @@ class Shape:
     def add(self, value: Any, depth: int = 0) -> None:
         """Take one more value into account, as :data:`VALUES` decodes it."""
         self.count += 1
-        kind = _kind(value)
+        kind = kind_of(value)
         self.kinds.add(kind)
         match value:
             case str():
@@ -174,7 +174,8 @@ class Shape:
         return {"logicalType": "array", "physicalType": "array", "items": {"name": "item", **element}}
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of :attr:`Shape.kinds`."""
     match value:
         case None:
             return "null"

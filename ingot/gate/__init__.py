@@ -2,6 +2,6 @@
 
 from ingot.gate.differences import Difference
 from ingot.gate.explain import Violation
-from ingot.gate.gate import Gate, Refusal, Verdict
+from ingot.gate.gate import Gate, InFile, Refusal, Verdict
 
-__all__ = ["Difference", "Gate", "Refusal", "Verdict", "Violation"]
+__all__ = ["Difference", "Gate", "InFile", "Refusal", "Verdict", "Violation"]

@@ -18,6 +18,7 @@ import msgspec
 from ingot.contract.model import Contract, Property, walk
 from ingot.contract.pattern import Pattern
 from ingot.gate.limits import MOST_BYTES, MOST_LEVELS, is_deeper, may_be_deeper
+from ingot.gate.mixed import Unfit, is_mixed, plain
 from ingot.gate.types import Path, decimal_fault, is_decimal, json_type, leaf_type
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -148,12 +149,17 @@ class Explainer:
             yield from self._object(raw, prop.properties, where, inside, found)
         elif prop.logical_type == "array":
             yield from self._array(raw, prop, where, path, strangers)
-        elif is_decimal(prop):
-            fault = decimal_fault(prop, raw)
-            if fault:
-                yield Violation(where, *fault)
         else:
-            yield from self._leaf(raw, prop, where)
+            if is_mixed(prop):
+                try:
+                    raw = plain(prop, raw)
+                except Unfit as error:
+                    yield Violation(where, error.rule, str(error))
+                    return
+            if not is_decimal(prop):
+                yield from self._leaf(raw, prop, where)
+            elif fault := decimal_fault(prop, raw):
+                yield Violation(where, *fault)
 
     def _array(
         self, raw: bytes, prop: Property, where: str, path: Path, strangers: list[Stranger]

@@ -36,9 +36,59 @@ def split(body: bytes) -> list[bytes]:
         PayloadBroken: the body is no array, ends before its end or goes on after it.
     """
     try:
-        return [bytes(record) for record in _RECORDS.decode(body)]
+        return list(map(bytes, _RECORDS.decode(body)))
     except (ValueError, RecursionError):
         return _split_by_brackets(body.strip(b" \t\n\r"))
+
+
+def members(body: bytes) -> list[tuple[str, bytes]]:
+    """The members of a JSON object in their order, each value as the bytes that the source sent.
+
+    A name that stands twice is there twice; as in :func:`split`, something malformed costs its own member only. An
+    empty array is an empty object: some languages know no other.
+
+    Raises:
+        PayloadBroken: the body is no object, ends before its end or goes on after it.
+    """
+    body = body.strip(b" \t\n\r")
+    if re.fullmatch(rb"\[[ \t\r\n]*\]", body):
+        return []
+    if body[:1] != b"{":
+        raise PayloadBroken(
+            f"The source sent {_what(body)} where an object of records was due.",
+            hint="ask the source by hand; if it changed its shape, change source.yaml",
+        )
+    found: list[tuple[str, bytes]] = []
+    depth, start, name = 0, 1, b""
+    for token in _TOKEN.finditer(body):
+        symbol = token[0]
+        if symbol in (b"[", b"{"):
+            depth += 1
+        elif symbol in (b"]", b"}"):
+            depth -= 1
+            if depth == 0 and (symbol == b"]" or token.end() < len(body)):
+                raise _broken("goes on after its object")
+        elif symbol == b'"':
+            break  # a string without an end
+        elif depth == 1 and not name and symbol != b",":
+            # What stands before a name belongs to nothing: it stays, so that the member is malformed.
+            name, start = symbol, start if body[start : token.start()].strip() else token.end()
+        if (depth == 0 or (depth == 1 and symbol == b",")) and (name or body[start : token.start()].strip()):
+            found.append(_member(name, body[start : token.start()]))
+            name, start = b"", token.end()
+        if depth == 0:
+            return found
+    raise _broken("ends before its object does")
+
+
+def _member(name: bytes, rest: bytes) -> tuple[str, bytes]:
+    colon, value = rest.lstrip()[:1], rest.lstrip()[1:].strip()
+    try:
+        decoded = msgspec.json.decode(name, type=str)
+    except ValueError:
+        raise _broken("has a name that cannot be read") from None
+    # Without its colon, or without anything behind it, it is no value: the gate refuses what stands there.
+    return decoded, value if colon == b":" and value else b":" + rest
 
 
 def _split_by_brackets(body: bytes) -> list[bytes]:

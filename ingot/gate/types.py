@@ -16,6 +16,7 @@ import msgspec
 
 from ingot.contract.model import Property, decimal_shape, integer_bits, max_length
 from ingot.gate.limits import MOST_LEVELS, is_deeper
+from ingot.gate.mixed import is_mixed, plain
 
 Path = tuple[str, ...]
 """Keys from the record to an object; the elements of an array are reached by ``[]``."""
@@ -23,7 +24,13 @@ Path = tuple[str, ...]
 Tolerated = Mapping[Path, frozenset[str]]
 """Names that the contract does not know, by the object that holds them, and that are let through."""
 
+EPOCH_BOUNDS = {  # the years 1 to 9999, in UTC
+    "epochSeconds": (-62_135_596_800, 253_402_300_799),
+    "epochMillis": (-62_135_596_800_000, 253_402_300_799_999),
+}
+
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_NONE = (b"", b"null")
 _MOST_DIGITS = 1000  # of one decimal as it is written; more is no amount, and leaves what Decimal can hold
 
 
@@ -35,7 +42,7 @@ def record_type(properties: tuple[Property, ...], tolerated: Tolerated, path: Pa
     for index, prop in enumerate(properties):
         attribute = f"f{index}"
         rename[attribute] = prop.name
-        if is_decimal(prop):
+        if is_decimal(prop) or is_mixed(prop):
             decimals.append((attribute, prop))
             fields.append((attribute, msgspec.Raw) if prop.required else (attribute, msgspec.Raw, msgspec.Raw()))
             continue
@@ -73,6 +80,9 @@ def leaf_type(prop: Property) -> Any:
         case "string":
             meta = msgspec.Meta(min_length=options.min_length, max_length=max_length(prop))
             return Annotated[str, meta]
+        case "timestamp" | "date" if prop.source_form:
+            low, high = EPOCH_BOUNDS[prop.source_form]
+            return Annotated[int, msgspec.Meta(ge=low, le=high)]
         case "timestamp":
             return Annotated[datetime, msgspec.Meta(tz=True)]
         case "date":
@@ -90,7 +100,13 @@ def texts(records: list[Any], place: Path) -> list[str]:
             records = [element for record in records for element in record]
         else:
             records = [value for record in records if (value := getattr(record, attribute)) is not None]
+    if records and isinstance(records[0], msgspec.Raw):  # of a field that may be text or a number
+        return [_spelt(raw) for value in records if (raw := bytes(value).strip()) not in _NONE]
     return records
+
+
+def _spelt(raw: bytes) -> str:
+    return msgspec.json.decode(raw, type=str) if raw[:1] == b'"' else raw.decode()
 
 
 def pattern_places(properties: tuple[Property, ...], place: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -159,10 +175,18 @@ def _value_type(prop: Property, tolerated: Tolerated, path: Path) -> Any:
 
 
 def _check(decimals: list[tuple[str, Property]], unknown: tuple[str, ...], levels: int) -> Any:
+    mixed = {attribute: _mixed_decoder(prop) for attribute, prop in decimals if is_mixed(prop)}
+
     def check(self: Any) -> None:
         for attribute, prop in decimals:
             raw = bytes(getattr(self, attribute))
-            if not prop.required and raw in (b"", b"null"):
+            if not prop.required and raw in _NONE:
+                continue
+            decoder = None
+            if attribute in mixed:
+                raw, decoder = plain(prop, raw), mixed[attribute]
+            if decoder is not None:
+                decoder.decode(raw)
                 continue
             fault = decimal_fault(prop, raw)
             if fault:
@@ -173,3 +197,8 @@ def _check(decimals: list[tuple[str, Property]], unknown: tuple[str, ...], level
                 raise ValueError("Nested too deeply")
 
     return check
+
+
+def _mixed_decoder(prop: Property) -> msgspec.json.Decoder[Any] | None:
+    """What holds a value of the field's own type to its bounds; None for a decimal, which has its own way."""
+    return None if is_decimal(prop) else msgspec.json.Decoder(leaf_type(prop))

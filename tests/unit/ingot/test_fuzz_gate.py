@@ -26,18 +26,16 @@ from typing import Any, cast
 import duckdb
 import hypothesis
 import pytest
-import zstandard
 from hypothesis import strategies as st
 
 from ingot.batch import Batch
 from ingot.bronze import PartWriter, RejectWriter, read_lines, read_reject_object
 from ingot.contract import load_contract
-from ingot.contract.arrow import arrow_schema
 from ingot.errors import PayloadBroken
 from ingot.gate import Gate
 from ingot.gate.split import split
 from ingot.manifest import Manifest, Part
-from ingot.steps.refine import _read
+from ingot.steps.refine import _Block, _Reader
 from ingot.storage import ObjectStore
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
@@ -361,7 +359,6 @@ def test_each_record_is_accepted_as_it_should_be_or_refused_with_a_reason(tmp_pa
         contract_version="1.0.0", code_version="0", redacted=(), drift=(), watermark=None, started_at=MOMENT,
         committed_at=MOMENT, seconds=0,
     )  # fmt: skip
-    file = tmp_path / "part.jsonl.zst"
 
     @hypothesis.given(st.lists(RECORDS, min_size=1, max_size=6), st.integers(1, 2))
     def holds(records: list[bytes], pages: int) -> None:
@@ -403,10 +400,10 @@ def test_each_record_is_accepted_as_it_should_be_or_refused_with_a_reason(tmp_pa
                 assert stored["record"].encode(stored["record_encoding"]) == refusal.record
                 assert [v["rule"] for v in stored["violations"]] == [v.rule for v in refusal.violations]
             if verdict.accepted:
-                file.write_bytes(zstandard.compress(b"\n".join(verdict.accepted) + b"\n"))
                 part = Part(key="part", records=0, bytes=0, stored_bytes=0, sha256="")
-                chunks = _read(connection, file, manifest, CONTRACT, 0, arrow_schema(CONTRACT), part)
-                rows = [row for chunk in chunks for row in chunk.to_pylist()]
+                lines = b"\n".join(verdict.accepted) + b"\n"
+                table = _Reader(connection, manifest, CONTRACT, tmp_path).read(_Block(part, 0, lines))
+                rows = table.to_pylist()
                 assert [{k: v for k, v in r.items() if not k.startswith("_")} for r in rows] == expected
 
     run(holds, 300)

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingot.contract import load_contract
-from ingot.contract.arrow import arrow_schema
 from ingot.gate import Gate
 from ingot.gate.split import split
 from ingot.manifest import Manifest, Part
-from ingot.steps.refine import _read
+from ingot.steps.refine import _Block, _Reader
 
 CONTRACT = load_contract(
     """
@@ -78,7 +76,6 @@ def _plain(value: Any) -> Any:
 
 
 def test_accepted_records_come_out_of_parquet_as_they_went_in(tmp_path: Path) -> None:
-    file = tmp_path / "part.jsonl.zst"
     moment = datetime(2020, 1, 1, tzinfo=UTC)
     manifest = Manifest(
         batch_id="b", source="x", stream="s", mode="snapshot", interval_start=moment, interval_end=moment,
@@ -96,9 +93,9 @@ def test_accepted_records_come_out_of_parquet_as_they_went_in(tmp_path: Path) ->
         body = json.dumps(_plain(records)).encode()
         verdict = Gate(CONTRACT).check(body, split(body))
         assert not verdict.refused
-        file.write_bytes(zstandard.compress(b"\n".join(verdict.accepted) + b"\n"))
-        chunks = _read(connection, file, manifest, CONTRACT, 0, arrow_schema(CONTRACT), part)
-        rows = [row for chunk in chunks for row in chunk.to_pylist()]
+        lines = b"\n".join(verdict.accepted) + b"\n"
+        table = _Reader(connection, manifest, CONTRACT, tmp_path).read(_Block(part, 0, lines))
+        rows = table.to_pylist()
         assert [row["_line"] for row in rows] == list(range(len(records)))
         for record, row, line in zip(records, rows, verdict.accepted, strict=True):
             assert row["_record_hash"] == hashlib.sha256(line).hexdigest()
