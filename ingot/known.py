@@ -15,11 +15,14 @@ import msgspec
 
 from ingot.batch import Batch
 from ingot.bronze import read_lines, write_object
-from ingot.gate import Refusal
+from ingot.contract.model import EPOCH_UNITS
+from ingot.gate import Refusal, mixed
 from ingot.manifest import Manifest, Part
 from ingot.sources import CursorValue, Stream, lookback_of
 from ingot.storage import ObjectStore
 
+_VALUES = msgspec.json.Decoder(list[msgspec.Raw])
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -77,7 +80,7 @@ class Known:
     def is_new(self, line: bytes) -> bool:
         """Whether an accepted record is not known with just this content; it is known from now on."""
         members = _MEMBERS.decode(line)
-        key = _key_text([msgspec.json.decode(members[name]) for name in self._stream.contract.primary_key])
+        key = _key_text(self._key_of([bytes(members[name]) for name in self._stream.contract.primary_key]))
         entry = Entry(key, hashlib.sha256(line).hexdigest(), self._cursor(members))
         if entry.cursor is not None and (self._newest is None or _less(self._newest, entry.cursor)):
             self._newest = entry.cursor
@@ -169,14 +172,21 @@ class Known:
         paths = {f"$.{name}" for name in self._stream.contract.primary_key}
         if refusal.key is None or any(v.path in paths or v.rule == "duplicate_key" for v in refusal.violations):
             return None
-        return _key_text(msgspec.json.decode(f"[{refusal.key}]"))
+        return _key_text(self._key_of([bytes(raw) for raw in _VALUES.decode(f"[{refusal.key}]")]))
+
+    def _key_of(self, raws: list[bytes]) -> list[Any]:
+        properties = self._stream.contract.key_properties
+        return [mixed.key_value(prop, raw) for prop, raw in zip(properties, raws, strict=True)]
 
     def _cursor(self, members: dict[str, msgspec.Raw]) -> CursorValue | None:
         if self._stream.cursor is None:
             return None
         name = self._stream.cursor.field
         (field,) = (p for p in self._stream.contract.properties if p.name == name)
-        value = msgspec.json.decode(members[name])
+        value = mixed.value(field, bytes(members[name]))
+        if field.source_form in EPOCH_UNITS:
+            moment = _EPOCH + value * EPOCH_UNITS[field.source_form]
+            return datetime.combine(moment.date(), time(), UTC) if field.logical_type == "date" else moment
         if field.logical_type == "integer":
             return int(value)
         if field.logical_type == "date":
@@ -185,8 +195,9 @@ class Known:
 
 
 def key_form(stream: Stream) -> tuple[str, ...]:
-    """What a stream's keys are made of: ``id:integer``."""
-    return tuple(f"{p.name}:{p.logical_type}" for p in stream.contract.properties if p.primary_key)
+    """What a stream's keys are made of: ``id:integer``; with how the source writes it, where that is not its type."""
+    properties = stream.contract.key_properties
+    return tuple(":".join(filter(None, (p.name, p.logical_type, p.source_form))) for p in properties)
 
 
 def _key_text(values: list[Any]) -> str:

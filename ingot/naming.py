@@ -52,6 +52,10 @@ class Names:
         """The environment of MWAA."""
         return f"ingot-{self.environment}"
 
+    def airflow_log(self, kind: str) -> str:
+        """The log group of one kind of Airflow's logs, as MWAA calls them: ``airflow-{environment}-Task``."""
+        return f"airflow-{self.airflow}-{kind}"
+
     @property
     def athena_bucket(self) -> str:
         """Results of Athena's queries, until they expire."""
@@ -69,6 +73,11 @@ class Names:
     def warehouse_secret(self) -> str:
         """The name in Secrets Manager; Airflow reads it as the connection ``warehouse``."""
         return f"ingot/{self.environment}/warehouse"
+
+    @property
+    def reader_secret(self) -> str:
+        """The name in Secrets Manager of the warehouse's user who may read only: the console's."""
+        return f"ingot/{self.environment}/warehouse_reader"
 
     def source_secret(self, source: str) -> str:
         """The name in Secrets Manager of what a source asks for (a token, a password)."""
@@ -88,6 +97,10 @@ class Names:
         """The state machine that runs the steps of one source, and the schedule that starts it."""
         return f"ingot-{self.environment}-{source}"
 
+    def landing_start(self, source: str) -> str:
+        """The rule and the pipe that start the state machine of one source when something lands."""
+        return f"ingot-{self.environment}-{source}-landed"
+
     @property
     def cluster(self) -> str:
         """Where container tasks run."""
@@ -104,6 +117,11 @@ class Names:
         return f"ingot-{self.environment}-dbt"
 
     @property
+    def console(self) -> str:
+        """What shows an environment to a team: the cluster, the service, its tasks and the load balancer before it."""
+        return f"ingot-{self.environment}-console"
+
+    @property
     def smoke_test(self) -> str:
         """The CodeBuild project that tests a deployment."""
         return f"ingot-{self.environment}-smoke-test"
@@ -116,6 +134,10 @@ class Names:
 
 LANDING = "landing/"
 """In the Bronze bucket: below it lies what landed, of all sources."""
+
+
+LINEAGE = "lineage/"
+"""In the Bronze bucket: below it, a folder a source, what jobs report in OpenLineage where that is kept in S3."""
 
 
 def landing_prefix(source: str, stream: str) -> str:

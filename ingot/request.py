@@ -166,15 +166,21 @@ class NextCursor(_Pagination, frozen=True, tag="cursor"):
 
     Attributes:
         param: the parameter that takes the cursor.
-        next: where an answer holds it (``meta.next_cursor``).
+        next: where an answer's body holds it (``meta.next_cursor``); give this or ``header``.
+        header: the header of an answer that holds it (``X-Next-Cursor``).
         more: where an answer says true or false to there being a next page (``has_more``), for a source that sends
             a cursor with its last page too.
         max_pages: more pages than these are an error: a guard against a source that never ends.
     """
 
     param: str
-    next: str
+    next: str = ""
+    header: str = ""
     more: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.next) == bool(self.header):
+            raise ValueError("a cursor stands in an answer's body or in a header: give one of next and header")
 
 
 class LinkHeader(_Pagination, frozen=True, tag="link_header"):
@@ -197,6 +203,22 @@ class NextUrl(_Pagination, frozen=True, tag="next_url"):
 
 
 Pagination = PageNumber | Offset | NextCursor | LinkHeader | NextUrl
+
+
+class Moment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A moment of an answer that is no text of the contract's form: it becomes one, a date or a timestamp in UTC.
+
+    Attributes:
+        epoch_seconds: where an answer holds it in seconds since 1970.
+        epoch_millis: where it holds it in milliseconds since 1970.
+    """
+
+    epoch_seconds: str = ""
+    epoch_millis: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.epoch_seconds) == bool(self.epoch_millis):
+            raise ValueError("a moment is in seconds or in milliseconds: give one of the two")
 
 
 def names_of(path: str) -> list[str]:
@@ -224,7 +246,7 @@ def faults(
         yield f"gives the parameter {name} twice", "take it out of params: auth or the pagination fills it in"
     paths = [getattr(pagination, name, "") for name in ("next", "more", "total_pages", "total_records")]
     for path in (records, *paths):
-        if any(not re.fullmatch(r'[^\\"\x00-\x1f]+', name) for name in names_of(path)):
+        if any(not _is_name(name) for name in names_of(path)):
             yield f"has a path {path!r} that leads nowhere", "write names with dots between them"
     if not records and any(paths):
         yield (
@@ -233,6 +255,27 @@ def faults(
         )
     if isinstance(pagination, PageNumber) and pagination.total_pages and pagination.total_records:
         yield "has two totals", "give one of total_pages and total_records"
+
+
+def record_faults(
+    *, records: str, keyed_by: str, value_as: str, keys: Iterable[str], beside: Mapping[str, str | Moment]
+) -> Iterator[tuple[str, str]]:
+    """What does not go together in what is put into a stream's records: the reason, and what to do."""
+    if not keyed_by and (value_as or list(keys)):
+        yield "has value_as or keys, and its records have none", "say which field takes the key: keyed_by"
+    names = [name for name in (keyed_by, value_as, *beside) if name]
+    if len(names) > len(set(names)):
+        yield "puts two values into one field of its records", "take one away: of keyed_by, value_as and with"
+    if beside and not records:
+        yield "takes fields from around its records, and no records", "say where these are in an answer"
+    for at in beside.values():
+        path = at if isinstance(at, str) else at.epoch_seconds or at.epoch_millis
+        if not path or any(not _is_name(name) for name in names_of(path)):
+            yield f"has a path {path!r} that leads nowhere", "write names with dots between them"
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(r'[^\\"\x00-\x1f]+', text) is not None
 
 
 def address_faults(base_url: str, auth: Auth | None) -> Iterator[tuple[str, str]]:

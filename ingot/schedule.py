@@ -48,17 +48,22 @@ def intervals(schedule: str, start: datetime, end: datetime) -> Iterator[Interva
     Raises:
         ConfigurationError: it is neither.
     """
-    expression = _PRESETS.get(schedule, schedule)
-    if not croniter.is_valid(expression):
-        raise ConfigurationError(
-            f"{schedule!r} is no schedule.", hint='give source.yaml a cron expression ("0 6 * * *") or "@daily"'
-        )
     # A second before: a tick at the very start is the first.
-    ticks = croniter(expression, start.astimezone(UTC) - timedelta(seconds=1))
+    ticks = _ticks(schedule, start - timedelta(seconds=1))
     previous: datetime = ticks.get_next(datetime)
     while (tick := ticks.get_next(datetime)) <= end:
         yield Interval(previous, tick)
         previous = tick
+
+
+def next_run(schedule: str, after: datetime) -> datetime:
+    """When the next interval of a schedule is whole, and so its run is due.
+
+    Raises:
+        ConfigurationError: see :func:`intervals`.
+    """
+    due: datetime = _ticks(schedule, after).get_next(datetime)
+    return due
 
 
 def union(covered: Iterable[tuple[datetime, datetime]]) -> list[Interval]:
@@ -105,3 +110,12 @@ def chunked(intervals: Iterable[Interval], chunk: Chunk) -> list[Interval]:
         for _, within in groupby(intervals, key=lambda interval: _PERIOD[chunk](interval.start.astimezone(UTC).date()))
         for start, end, _ in ranges(within)
     ]
+
+
+def _ticks(schedule: str, after: datetime) -> Any:
+    expression = _PRESETS.get(schedule, schedule)
+    if not croniter.is_valid(expression):
+        raise ConfigurationError(
+            f"{schedule!r} is no schedule.", hint='give source.yaml a cron expression ("0 6 * * *") or "@daily"'
+        )
+    return croniter(expression, after.astimezone(UTC))

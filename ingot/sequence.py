@@ -17,17 +17,20 @@ from ingot.storage import ObjectStore
 
 def find_head(store: ObjectStore, source: str, stream: str) -> Manifest | None:
     """The newest batch of a stream, or None before its first. It is committed when this returns."""
-    claims = deque(store.keys(sequence_prefix(source, stream)), maxlen=1)
-    if not claims:
-        return None
-    manifest = decode(store.get(claims[0]), claims[0])
-    if store.find(manifest.batch.manifest_key) is None:
+    manifest = newest_claim(store, source, stream)
+    if manifest is not None and store.find(manifest.batch.manifest_key) is None:
         # An attempt of its own, so that the audit hears of it: the claimant's may have said that it failed.
         with attempt(store, manifest.batch, "extract") as record:
             record.accepted, record.rejected = manifest.accepted, manifest.rejected
             record.rejects_key = manifest.rejects.key if manifest.rejects else None
             commit(store, manifest)
     return manifest
+
+
+def newest_claim(store: ObjectStore, source: str, stream: str) -> Manifest | None:
+    """The manifest that :func:`find_head` would answer, for who may only read."""
+    claims = deque(store.keys(sequence_prefix(source, stream)), maxlen=1)
+    return decode(store.get(claims[0]), claims[0]) if claims else None
 
 
 def claim(store: ObjectStore, manifest: Manifest) -> Manifest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from string import Formatter
@@ -18,15 +19,24 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ingot.contract import Contract, load_contract
+from ingot.contract.model import EPOCH_UNITS
 from ingot.documents import read_bytes, read_document
 from ingot.errors import ConfigurationError, StorageUnavailable
-from ingot.request import Auth, Pagination, RequestPolicy, address_faults, faults
+from ingot.files import declared
+from ingot.files.declared import Files
+from ingot.request import Auth, Moment, Pagination, RequestPolicy, address_faults, faults, record_faults
 
 Mode = Literal["interval", "cursor", "snapshot", "landed"]
 CursorValue = datetime | int
+Engine = Literal["duckdb", "spark"]
+MIN_WORKERS = 2
+"""The least that a Spark job of Glue can have: a driver and a worker."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOKBACK = re.compile(r"(\d+)\s*([dhms])")
 _BOUNDS = ("interval_start", "interval_end")
+# A producer may send the same event twice, and two producers the same bytes: events are told apart by the warehouse.
+_EVENTS = Files(format="ndjson", once="name")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
@@ -55,6 +65,43 @@ class Delivery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partition_by: str
 
 
+class Refining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What turns a stream's batches into Parquet: the same rows by either engine.
+
+    Attributes:
+        engine: ``duckdb``: one process; ``spark``: the parts of a batch side by side, on as many machines as there are
+            workers, for single batches of some hundred million records (docs/how-to/choose-an-engine.md).
+        workers: how many of type G.1X the job has, the driver's among them, where the engine is Spark. All streams of
+            a source share the job.
+    """
+
+    engine: Engine = "duckdb"
+    workers: Annotated[int, msgspec.Meta(ge=2, le=299)] | None = None
+
+
+class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another API that is asked for a batch in ``cursor`` mode when the source is unavailable after all attempts.
+
+    Its records meet the same contract. The watermark stays where it was: what the source itself says then is asked for
+    again by the next batch, and replaces what the fallback said.
+
+    Attributes:
+        base_url: where it is; it gets none of the source's credentials.
+        path, params, headers, records, keyed_by, value_as, keys, with, pagination: as a stream's own.
+    """
+
+    base_url: str
+    path: str
+    params: dict[str, str] = {}
+    records: str = ""
+    keyed_by: str = ""
+    value_as: str = ""
+    keys: tuple[str, ...] = ()
+    beside: dict[str, str | Moment] = msgspec.field(default_factory=dict, name="with")
+    pagination: Pagination | None = None
+    headers: dict[str, str] = {}
+
+
 class _StreamEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode
     path: str = ""
@@ -62,9 +109,16 @@ class _StreamEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Cursor | None = None
     max_delete_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     records: str = ""
+    keyed_by: str = ""
+    value_as: str = ""
+    keys: tuple[str, ...] = ()
+    beside: dict[str, str | Moment] = msgspec.field(default_factory=dict, name="with")
     pagination: Pagination | None = None
     headers: dict[str, str] = {}
+    fallback: Fallback | None = None
     delivery: Delivery | None = None
+    files: Files | None = None
+    refine: Refining = Refining()
 
 
 class _SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,14 +143,24 @@ class Stream(msgspec.Struct, frozen=True):
             ``snapshot``: all there is, of which only what is new or changed is written; ``landed``: no API is asked,
             a batch is the objects below ``landing/{source}/{stream}/`` that no batch before it took.
         params: query parameters; ``{interval_start}``, ``{interval_end}`` and, for a cursor, ``{cursor}`` take
-            the batch's values (str.format).
+            the batch's values (str.format); ``{cursor:epochMillis}`` and ``{cursor:epochSeconds}`` count from 1970.
         contract: what its records must be.
         cursor: in ``cursor`` mode only.
         max_delete_rate: the share of the known keys (0 to 1) that may be missing from one snapshot.
         records: where the records are in an answer, if it is no array of them (``data.items``).
+        keyed_by: the records are no array but an object (at ``records``, or the answer itself): the field that takes
+            each one's key, which is put first. An integer or a number of the contract takes it as one.
+        value_as: with ``keyed_by``: the values are no objects, and this field takes each.
+        keys: with ``keyed_by``: only these are records, and each has to be there.
+        with: fields of each record that stand around the records, by where they stand in the answer (``base:
+            base_code``); a moment since 1970 becomes the contract's date or timestamp (``date: {epoch_seconds:
+            updated}``).
         pagination: how an answer leads to the next one; without it there is one.
         headers: sent with each request; none of them may be a credential.
+        fallback: in ``cursor`` mode: what is asked instead when the source is unavailable after all attempts.
         delivery: in ``landed`` mode: how events get below the landing prefix; without it, others put objects there.
+        files: in ``landed`` mode: how the files there are read. With a delivery they are lines of JSON.
+        refine: what turns its batches into Parquet.
     """
 
     source: str
@@ -108,14 +172,27 @@ class Stream(msgspec.Struct, frozen=True):
     cursor: Cursor | None = None
     max_delete_rate: float = 0.5
     records: str = ""
+    keyed_by: str = ""
+    value_as: str = ""
+    keys: tuple[str, ...] = ()
+    beside: dict[str, str | Moment] = msgspec.field(default_factory=dict, name="with")
     pagination: Pagination | None = None
     headers: dict[str, str] = {}
+    fallback: Fallback | None = None
     delivery: Delivery | None = None
+    files: Files = Files()
+    refine: Refining = Refining()
 
     @property
     def continues(self) -> bool:
         """Whether a batch goes on from the one before, or stands for itself."""
         return self.mode != "interval"
+
+    def as_fallback(self) -> Stream:
+        """Itself as its fallback is asked for it."""
+        assert self.fallback is not None
+        told = {f: getattr(self.fallback, f) for f in self.fallback.__struct_fields__ if f != "base_url"}
+        return msgspec.structs.replace(self, **told, fallback=None)
 
     def since(self, watermark: CursorValue | None, start_date: date) -> CursorValue:
         """From where a batch in ``cursor`` mode reads: the watermark less the lookback, or the beginning."""
@@ -137,7 +214,7 @@ class Stream(msgspec.Struct, frozen=True):
             ConfigurationError: a parameter cannot say a bound exactly (a date, for an interval of hours): the
                 batch would hold other records than its name says.
         """
-        moments: dict[str, CursorValue] = {"interval_start": interval_start, "interval_end": interval_end}
+        moments: dict[str, datetime | int] = {"interval_start": interval_start, "interval_end": interval_end}
         if cursor is not None:
             moments["cursor"] = cursor
         for name, template in self.params.items():
@@ -150,7 +227,8 @@ class Stream(msgspec.Struct, frozen=True):
                         stream=self.name,
                         hint="choose an interval that begins and ends where the source can cut: at midnight UTC",
                     )
-        return {name: template.format(**moments) for name, template in self.params.items()}
+        said = {name: _Said(moment) if isinstance(moment, datetime) else moment for name, moment in moments.items()}
+        return {name: template.format(**said) for name, template in self.params.items()}
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -180,6 +258,13 @@ class Source(msgspec.Struct, frozen=True):
     def lands(self) -> bool:
         """Whether one of its streams takes what lands in the Bronze bucket."""
         return any(stream.mode == "landed" for stream in self.streams.values())
+
+    @property
+    def refine_workers(self) -> int | None:
+        """How many workers its refine job has where a stream chose Spark: the most that one asks for; else None."""
+        return max(
+            (s.refine.workers or MIN_WORKERS for s in self.streams.values() if s.refine.engine == "spark"), default=None
+        )
 
     def stream(self, name: str) -> Stream:
         """One stream by name.
@@ -227,11 +312,18 @@ def load_source(location: str | Path) -> Source:
             cursor=stream.cursor,
             max_delete_rate=stream.max_delete_rate,
             records=stream.records,
+            keyed_by=stream.keyed_by,
+            value_as=stream.value_as,
+            keys=stream.keys,
+            beside=stream.beside,
             pagination=stream.pagination,
             headers=stream.headers,
+            fallback=stream.fallback,
             delivery=stream.delivery,
+            files=stream.files or (_EVENTS if stream.delivery else Files()),
+            refine=stream.refine,
         )
-        _check(streams[name], entry.auth, origin)
+        _check(streams[name], entry.auth, origin, files_declared=stream.files is not None)
     if not entry.base_url and any(stream.mode != "landed" for stream in streams.values()):
         raise ConfigurationError(
             f"{origin}: the source has no base_url.", source=entry.name, hint="say where it is, or choose mode landed"
@@ -279,36 +371,30 @@ def lookback_of(cursor: Cursor) -> timedelta | int:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _check(stream: Stream, auth: Auth | None, origin: str) -> None:
+def _check(stream: Stream, auth: Auth | None, origin: str, *, files_declared: bool) -> None:
     """Hold a stream's parts to each other."""
 
     def wrong(reason: str, hint: str) -> ConfigurationError:
         return ConfigurationError(f"{origin}: stream {stream.name} {reason}.", stream=stream.name, hint=hint)
 
+    if stream.refine.workers is not None and stream.refine.engine != "spark":
+        raise wrong("asks for workers, and DuckDB is one process", "take workers away, or choose the engine spark")
     if stream.mode == "landed":
-        _check_landed(stream, wrong)
+        _check_landed(stream, files_declared, wrong)
         return
+    if files_declared:
+        raise wrong("says how files are read, and takes nothing that lands", "choose mode landed")
     if stream.delivery is not None:
         raise wrong("has a delivery, and takes nothing that lands", "choose mode landed")
     if not stream.path:
         raise wrong("has no path", "say what is asked of the source, or choose mode landed")
-    for reason, hint in faults(
-        auth=auth,
-        pagination=stream.pagination,
-        records=stream.records,
-        params=stream.params,
-        headers=stream.headers,
-    ):
-        raise wrong(reason, hint)
-    named = set()
-    for template in stream.params.values():
-        try:
-            named |= {bound for _, bound, _, _ in Formatter().parse(template) if bound is not None}
-        except ValueError as error:
-            raise wrong(f"has a parameter {template!r} that cannot be filled in: {error}", "see str.format") from error
-    allowed = {"interval_start", "interval_end"} | ({"cursor"} if stream.mode == "cursor" else set())
-    if named - allowed:
-        raise wrong(f"asks for {sorted(named - allowed)} in params", f"there are {', '.join(sorted(allowed))}")
+    named = _check_asked(stream, auth, wrong)
+    if stream.fallback is not None:
+        if stream.mode != "cursor":
+            raise wrong("has a fallback, and no batch after it would ask again", "choose mode cursor, or take it away")
+        for reason, hint in address_faults(stream.fallback.base_url, None):
+            raise wrong(reason, hint)
+        _check_asked(stream.as_fallback(), None, lambda reason, hint: wrong(f"in its fallback, {reason}", hint))
     if stream.mode == "snapshot" and named:
         raise wrong("is a snapshot, and asks for a part only", "take its params away, or choose another mode")
     if (stream.cursor is not None) != (stream.mode == "cursor"):
@@ -329,12 +415,53 @@ def _check(stream: Stream, auth: Auth | None, origin: str) -> None:
         raise wrong("has a lookback of another kind than its cursor", "a time for times, a number for numbers")
 
 
-def _check_landed(stream: Stream, wrong: Callable[[str, str], ConfigurationError]) -> None:
-    asked = ("path", "params", "cursor", "records", "pagination", "headers")
-    if told := [name for name in asked if getattr(stream, name)]:
+def _check_asked(stream: Stream, auth: Auth | None, wrong: Callable[[str, str], ConfigurationError]) -> set[str]:
+    """Hold what is asked of an API to itself; which values of a batch its parameters take."""
+    for reason, hint in faults(
+        auth=auth,
+        pagination=stream.pagination,
+        records=stream.records,
+        params=stream.params,
+        headers=stream.headers,
+    ):
+        raise wrong(reason, hint)
+    for reason, hint in record_faults(
+        records=stream.records,
+        keyed_by=stream.keyed_by,
+        value_as=stream.value_as,
+        keys=stream.keys,
+        beside=stream.beside,
+    ):
+        raise wrong(reason, hint)
+    known = {p.name: p.logical_type for p in stream.contract.properties}
+    for name in filter(None, (stream.keyed_by, stream.value_as, *stream.beside)):
+        if name not in known:
+            raise wrong(f"puts the field {name!r} into its records, which is none of its contract", "add it there")
+        if isinstance(stream.beside.get(name), Moment) and known[name] not in ("date", "timestamp"):
+            raise wrong(f"puts a moment into {name!r}, which is no date and no timestamp", "correct the contract")
+    named: set[str] = set()
+    for template in stream.params.values():
+        try:
+            named |= {bound for _, bound, _, _ in Formatter().parse(template) if bound is not None}
+        except ValueError as error:
+            raise wrong(f"has a parameter {template!r} that cannot be filled in: {error}", "see str.format") from error
+    allowed = {"interval_start", "interval_end"} | ({"cursor"} if stream.mode == "cursor" else set())
+    if named - allowed:
+        raise wrong(f"asks for {sorted(named - allowed)} in params", f"there are {', '.join(sorted(allowed))}")
+    return named
+
+
+def _check_landed(stream: Stream, files_declared: bool, wrong: Callable[[str, str], ConfigurationError]) -> None:
+    asked = ("path", "params", "cursor", "records", "keyed_by", "value_as", "keys", "with", "pagination", "headers")
+    names = {"with": "beside"}
+    if told := [name for name in (*asked, "fallback") if getattr(stream, names.get(name, name))]:
         raise wrong(f"takes what lands and has {', '.join(told)}", "take that away: no API is asked")
+    for reason, hint in declared.faults(stream.files, stream.contract):
+        raise wrong(reason, hint)
     if stream.delivery is None:
         return
+    if files_declared:
+        raise wrong("has files and a delivery", "take files away: Firehose writes lines of JSON")
     name = stream.delivery.partition_by
     field = next((p for p in stream.contract.properties if p.name == name), None)
     if field is None or not field.required or field.logical_type not in ("timestamp", "date"):
@@ -342,12 +469,31 @@ def _check_landed(stream: Stream, wrong: Callable[[str, str], ConfigurationError
             f"is partitioned by {name!r}, which is no required timestamp or date of its contract",
             "choose another field, or correct the contract",
         )
+    if field.source_form:
+        raise wrong(
+            f"is partitioned by {name!r}, whose sourceForm Firehose cannot read a day from",
+            "choose a field that is written as a date or a time",
+        )
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise wrong(f"is partitioned by {name!r}, which Firehose cannot ask for", "choose a field with a plain name")
 
 
+@dataclass(frozen=True)
+class _Said:
+    """A moment that is written into a parameter: by strftime, or as a whole number since 1970."""
+
+    moment: datetime
+
+    def __format__(self, form: str) -> str:
+        if form in EPOCH_UNITS:
+            return str((self.moment - _EPOCH) // EPOCH_UNITS[form])
+        return format(self.moment, form)
+
+
 def _says(moment: CursorValue, form: str) -> bool:
     assert isinstance(moment, datetime)
+    if form in EPOCH_UNITS:
+        return not (moment - _EPOCH) % EPOCH_UNITS[form]
     return datetime.strptime(moment.strftime(form), form).replace(tzinfo=UTC) == moment
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from io import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 import boto3
 from boto3.exceptions import Boto3Error
@@ -16,8 +17,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ingot.errors import BatchMissing, ConfigurationError, StorageUnavailable
 
+_BLOCK = 2**20
+_PART = 16 * 2**20
+_MOST_PARTS = 10_000  # S3's own limit
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _OURS = ("AccessDenied", "403", "NoSuchBucket", "InvalidBucketName", "KMS.DisabledException")
+
+
+class SupportsWrite(Protocol):
+    """What bytes can be written into."""
+
+    def write(self, block: bytes, /) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,9 @@ class ObjectStore:
         self.bucket = bucket
         self._s3: Any = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
 
+    def __reduce__(self) -> tuple[type[ObjectStore], tuple[str]]:
+        return type(self), (self.bucket,)  # to another process it goes by its name, which has a client of its own
+
     def put(self, key: str, body: bytes) -> None:
         """Write an object; it is there whole or not at all."""
         with self._errors(key):
@@ -55,6 +68,41 @@ class ObjectStore:
                 raise
         return True
 
+    def put_file(self, key: str, content: IO[bytes], *, new: bool = True) -> bool:
+        """Write all that an open file holds, in parts if it is large; it is there whole or not at all.
+
+        Args:
+            new: not if the key is taken: nothing is written then, and the answer is False.
+        """
+        condition = {"IfNoneMatch": "*"} if new else {}
+        where = {"Bucket": self.bucket, "Key": key}
+        size = content.seek(0, SEEK_END)
+        content.seek(0)
+        with self._errors(key):
+            try:
+                if size <= _PART:
+                    self._s3.put_object(**where, Body=content.read(), **condition)
+                else:
+                    self._put_parts(where, content, max(_PART, -(-size // _MOST_PARTS)), condition)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("PreconditionFailed", "412"):
+                    return False
+                raise
+        return True
+
+    def _put_parts(self, where: dict[str, str], content: IO[bytes], part: int, condition: dict[str, str]) -> None:
+        upload = where | {"UploadId": self._s3.create_multipart_upload(**where)["UploadId"]}
+        try:
+            parts: list[dict[str, Any]] = []
+            while body := content.read(part):
+                number = len(parts) + 1
+                answer = self._s3.upload_part(**upload, PartNumber=number, Body=body)
+                parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+            self._s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
+        except BaseException:
+            self._s3.abort_multipart_upload(**upload)
+            raise
+
     def upload(self, key: str, path: Path) -> None:
         """Write a file, in parts if it is large."""
         with self._errors(key):
@@ -70,15 +118,18 @@ class ObjectStore:
             body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             return bytes(body)
 
-    def get_version(self, key: str, etag: str) -> bytes | None:
-        """An object's bytes, or None if it is another one by now, or gone."""
+    def read_version(self, key: str, etag: str, into: SupportsWrite) -> bool:
+        """Copy an object's bytes; False, and none, if it is another one by now, or gone."""
         with self._errors(key):
             try:
-                return bytes(self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"].read())
+                body = self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
             except ClientError as error:
                 if error.response["Error"]["Code"] in ("PreconditionFailed", "412", *_MISSING):
-                    return None
+                    return False
                 raise
+            for block in body.iter_chunks(_BLOCK):
+                into.write(block)
+        return True
 
     def find(self, key: str) -> bytes | None:
         """An object's bytes, or None if there is no such object.

@@ -6,8 +6,9 @@ import asyncio
 import base64
 import functools
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import httpx
@@ -47,7 +48,14 @@ class Mask:
 
 
 def credentials(
-    how: Auth | None, secret: str | None, *, source: str, base: httpx.URL, timeout: float, recorded: bool = False
+    how: Auth | None,
+    secret: str | None,
+    *,
+    source: str,
+    base: httpx.URL,
+    timeout: float,
+    recorded: bool = False,
+    values: Mapping[str, Any] | None = None,
 ) -> tuple[httpx.Auth | None, Mask]:
     """What puts the credentials on each request, and what hides them.
 
@@ -56,6 +64,7 @@ def credentials(
         secret: the secret that holds them.
         base: where the source is.
         recorded: whether recordings answer in the source's place: then for its token URL too.
+        values: what the secret holds, where somebody has it at hand; then Secrets Manager is not asked.
 
     Raises:
         ConfigurationError: there is no secret, or it lacks a field or holds what cannot be sent.
@@ -69,7 +78,7 @@ def credentials(
             source=source,
             hint="deploy the source's secret and give its name to the extract",
         )
-    fields = _Fields(secret)
+    fields = _Fields(secret, values)
     match how:
         case ApiKey(header=header, query=query, field=field):
             key = fields.header(field) if header else fields[field]
@@ -92,8 +101,9 @@ def credentials(
 class _Fields:
     """The fields of a secret; no error holds a value."""
 
-    def __init__(self, secret: str) -> None:
-        self._secret, self._values = secret, read_secret(secret, unavailable=SourceUnavailable)
+    def __init__(self, secret: str, values: Mapping[str, Any] | None) -> None:
+        self._secret = secret
+        self._values = read_secret(secret, unavailable=SourceUnavailable) if values is None else values
 
     def __getitem__(self, name: str) -> str:
         value = self._values.get(name)

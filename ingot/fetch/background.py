@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, suppress
 from queue import SimpleQueue
 
@@ -16,7 +16,7 @@ class _End:
     error: Exception | None = None
 
 
-def drawn(pages: AsyncGenerator[Page, None]) -> Iterator[Page]:
+def drawn(pages: AsyncGenerator[Page, None]) -> Generator[Page, None, None]:
     """The pages of an async generator that runs in a thread of its own.
 
     It is asked for the next page when the caller asks for it, and closed when the caller is done. A caller that dies

@@ -15,22 +15,28 @@ _ABSENT = msgspec.Raw()
 
 
 class Records:
-    """Where the array of records is: ``""`` if the answer itself is the array."""
+    """Where the records are: ``""`` if they are the answer itself.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: to them.
+        keyed: they are no array but an object.
+    """
+
+    def __init__(self, path: str, *, keyed: bool = False) -> None:
         self._path, self._names = path, names_of(path)
+        self._opening, self._empty = (b"{", b"{}") if keyed else (b"[", b"[]")
         type_: Any = msgspec.Raw
         for name in reversed(self._names):
             type_ = msgspec.defstruct("Level", [("value", type_)], rename={"value": name})
         self._decoder = msgspec.json.Decoder(type_)
 
     def cut(self, body: bytes) -> tuple[bytes, bytes]:
-        """The array's exact bytes, and an answer in which all else can be read.
+        """The exact bytes of the array or object, and an answer in which all else can be read.
 
         As in :func:`ingot.gate.split.split`, something malformed inside a record costs that record only.
 
         Raises:
-            PayloadBroken: there is no array at that place.
+            PayloadBroken: there is nothing at that place.
         """
         if not self._names:
             return body, b"null"
@@ -39,11 +45,11 @@ class Records:
         except msgspec.ValidationError:
             raise self._nothing() from None
         except (ValueError, RecursionError):
-            span = _array_at(self._names, body)
+            span = _span_of(self._names, body, self._opening)
             if span is None:
                 raise self._nothing() from None
             start, end = span
-            return body[start:end], body[:start] + b"[]" + body[end:]
+            return body[start:end], body[:start] + self._empty + body[end:]
         for _ in self._names:
             found = found.value
         return bytes(found), body
@@ -94,6 +100,17 @@ class Field:
         except ValueError:
             raise PayloadBroken(f"The source's answer has no number at {self.path}.", hint=_LOOK) from None
 
+    def raw(self, envelope: bytes) -> bytes:
+        """Its bytes.
+
+        Raises:
+            PayloadBroken: it is missing.
+        """
+        raw = self._raw(envelope)
+        if not raw:
+            raise PayloadBroken(f"The source's answer has nothing at {self.path}.", hint=_LOOK)
+        return raw
+
     def flag(self, envelope: bytes) -> bool:
         """Whether it says true."""
         return self._raw(envelope) == b"true"
@@ -110,11 +127,11 @@ class Field:
         return bytes(found)
 
 
-_LOOK = "ask the source by hand; if it changed its shape, change pagination in source.yaml"
+_LOOK = "ask the source by hand; if it changed its shape, change pagination or with in source.yaml"
 
 
-def _array_at(names: list[str], body: bytes) -> tuple[int, int] | None:
-    """From where to where an array stands in a text of which only the brackets can be trusted."""
+def _span_of(names: list[str], body: bytes, opening: bytes) -> tuple[int, int] | None:
+    """From where to where an array or object stands in a text of which only the brackets can be trusted."""
     above: list[str | None] = []  # by open bracket, the name that it stands under
     name: str | None = None
     text, start = b"", -1
@@ -122,7 +139,7 @@ def _array_at(names: list[str], body: bytes) -> tuple[int, int] | None:
         symbol = token[0]
         if symbol in (b"{", b"["):
             above.append(name)
-            if start < 0 and symbol == b"[" and above[1:] == names:
+            if start < 0 and symbol == opening and above[1:] == names:
                 start = token.start()
             name = None
         elif symbol in (b"}", b"]"):

@@ -17,6 +17,7 @@ class Page:
         tries: how often the page was asked for.
         body: the JSON array of records, byte by byte, cut out of the answer where it is wrapped.
         records: its elements.
+        fallback: why the stream's fallback was asked for it, if it was.
     """
 
     url: str
@@ -25,6 +26,7 @@ class Page:
     tries: int
     body: bytes
     records: list[bytes]
+    fallback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,10 @@ class Answer:
         page: the page.
         envelope: the answer as JSON; it may lack the records.
         links: the header ``Link``, by relation.
+        headers: all of them; their names in any case.
     """
 
     page: Page
     envelope: bytes
     links: Mapping[str | None, Mapping[str, str]]
+    headers: Mapping[str, str]

@@ -116,7 +116,8 @@ class _Offsets(_Known):
 
 class _Cursors:
     def __init__(self, how: NextCursor) -> None:
-        self._param, self._next = how.param, Field(how.next)
+        self._param, self._header = how.param, how.header
+        self._next = Field(how.next) if how.next else None
         self._more = Field(how.more) if how.more else None
 
     def first(self, url: httpx.URL) -> httpx.URL:
@@ -125,12 +126,13 @@ class _Cursors:
     def ahead(self, url: httpx.URL, answer: Answer) -> Iterator[httpx.URL]:
         if self._more and not self._more.flag(answer.envelope):
             return
-        cursor = self._next.text(answer.envelope)
+        cursor = self._next.text(answer.envelope) if self._next else answer.headers.get(self._header, "").strip()
         if cursor:
             yield url.copy_set_param(self._param, cursor)
         elif self._more:
+            where = self._next.path if self._next else self._header
             raise PayloadBroken(
-                f"The source says that there are more pages, and has no cursor at {self._next.path}.",
+                f"The source says that there are more pages, and has no cursor at {where}.",
                 hint="nothing was published; look at pagination in source.yaml",
             )
 

@@ -16,10 +16,10 @@ from ingot import __version__
 from ingot.errors import ConfigurationError, PayloadBroken, SourceRefused, SourceUnavailable, TransientError
 from ingot.fetch.answers import AGAIN, check, translated
 from ingot.fetch.auth import Mask, trusted
-from ingot.fetch.envelope import Records
 from ingot.fetch.limits import Deadline, RateLimit
 from ingot.fetch.page import Answer, Page
 from ingot.fetch.pagination import pager
+from ingot.fetch.records import records_of
 from ingot.gate.split import split
 from ingot.request import RequestPolicy
 from ingot.sources import Stream
@@ -33,6 +33,10 @@ class Pull:
         url: the first page's address, less what the pagination adds.
         auth: what puts credentials on requests.
         mask: how addresses are shown.
+        most: how many pages are asked for at most; None: all that there are.
+
+    Attributes:
+        sent: how many requests have left, tries and redirects included.
     """
 
     def __init__(
@@ -43,9 +47,12 @@ class Pull:
         *,
         auth: httpx.Auth | None = None,
         mask: Mask = Mask(),  # noqa: B008  # it cannot be changed
+        most: int | None = None,
     ) -> None:
+        self.sent = 0
+        self._most = most
         self._stream, self._policy, self._url, self._auth, self._mask = stream, policy, url, auth, mask
-        self._records = Records(stream.records)
+        self._cut = records_of(stream)
         self._pager = pager(stream.pagination)
         self._limit = RateLimit(policy.requests_per_second)
         self._confidential = auth is not None or bool(stream.headers)
@@ -83,10 +90,14 @@ class Pull:
             self._hold_to_new(answer.page, body)
             body = answer.page.body
             read.add(str(url))
-            following = list(islice(self._pager.ahead(url, answer), self._policy.concurrency))
+            following = list(islice(self._pager.ahead(url, answer), self._ahead(len(read))))
             self._hold_to_bounds(following[:1], read)
             await self._steer(following)
             yield answer.page
+
+    def _ahead(self, read: int) -> int:
+        """How many pages may be on their way when so many have come."""
+        return self._policy.concurrency if self._most is None else min(self._policy.concurrency, self._most - read)
 
     async def _steer(self, following: list[httpx.URL]) -> None:
         """Ask for these pages and no others: what was guessed right goes on, and the rest is dropped.
@@ -176,7 +187,7 @@ class Pull:
                     traced["http"]["response"] = {"status": response.status_code}
                     check(response, shown, hint=self._refusal(response.status_code))
                     body = await response.aread()
-            array, envelope = self._records.cut(body)
+            array, envelope = self._cut(body)
             records = split(array)
         except PayloadBroken as error:
             error.url = error.url or shown
@@ -190,7 +201,7 @@ class Pull:
                     )
             raise
         page = Page(shown, response.status_code, round(response.elapsed.total_seconds(), 4), tries, array, records)
-        return Answer(page, envelope, response.links)
+        return Answer(page, envelope, response.links, response.headers)
 
     async def _before(self, request: httpx.Request) -> None:
         """Before any request leaves, also after a redirect."""
@@ -202,6 +213,7 @@ class Pull:
                 hint="credentials go to the source only; if it moved, change base_url in source.yaml",
             )
         await self._limit.turn()
+        self.sent += 1
 
     def _refusal(self, status: int) -> str:
         if status not in (401, 403):

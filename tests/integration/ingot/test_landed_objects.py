@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from ingot.attempt import attempt
+from ingot.attempt import attempt, list_attempts
 from ingot.batch import Batch
 from ingot.bronze import read_lines
 from ingot.errors import BatchOvertaken, RejectRateExceeded, StorageUnavailable
@@ -27,7 +27,11 @@ from ingot.manifest import Manifest, find_manifest
 from ingot.naming import failed_prefix, landing_prefix
 from ingot.quarantine import read_rejects, resolving_batch
 from ingot.sources import Source, load_source
-from ingot.steps import audit, extract, load, refine, resolve
+from ingot.steps.audit import audit
+from ingot.steps.extract import extract
+from ingot.steps.load import load
+from ingot.steps.refine import refine
+from ingot.steps.resolve import resolve
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
     from ingot.warehouse import Endpoint
 
-SOURCE, STREAM = "orders_stream", "orders"
+SOURCE, STREAM = "simple_orders", "orders"
 BELOW, FAILED = landing_prefix(SOURCE, STREAM), failed_prefix(SOURCE, STREAM)
 DECLARED = Path(__file__).resolve().parents[2] / "sources" / SOURCE
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -151,15 +155,15 @@ def test_of_two_runs_at_once_one_publishes_and_the_other_goes_on_from_it(
     shore: Shore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shore.land("a", event(1))
-    get_version, others = ObjectStore.get_version, []
+    read_version, others = ObjectStore.read_version, []
 
-    def overtaken(self: ObjectStore, key: str, etag: str) -> bytes | None:
+    def overtaken(self: ObjectStore, key: str, etag: str, into: Any) -> bool:
         if not others:
             others.append(None)
             others[0] = shore.take(1)
-        return get_version(self, key, etag)
+        return read_version(self, key, etag, into)
 
-    monkeypatch.setattr(ObjectStore, "get_version", overtaken)
+    monkeypatch.setattr(ObjectStore, "read_version", overtaken)
     with pytest.raises(BatchOvertaken):
         shore.take(0)
 
@@ -172,15 +176,15 @@ def test_of_two_runs_at_once_one_publishes_and_the_other_goes_on_from_it(
 
 def test_two_runs_of_one_batch_are_one_batch(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
     shore.land("a", event(1))
-    get_version, others = ObjectStore.get_version, []
+    read_version, others = ObjectStore.read_version, []
 
-    def beside(self: ObjectStore, key: str, etag: str) -> bytes | None:
+    def beside(self: ObjectStore, key: str, etag: str, into: Any) -> bool:
         if not others:
             others.append(None)
             others[0] = shore.take(0)
-        return get_version(self, key, etag)
+        return read_version(self, key, etag, into)
 
-    monkeypatch.setattr(ObjectStore, "get_version", beside)
+    monkeypatch.setattr(ObjectStore, "read_version", beside)
 
     assert shore.take(0) == others[0]
     assert shore.orders(shore.take(1)) == []
@@ -207,6 +211,27 @@ def _upload_in_parts(shore: Shore, key: str, body: bytes) -> None:
     part = s3.upload_part(**where, UploadId=upload, PartNumber=1, Body=body)
     parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
     s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload=parts)
+
+
+def test_a_run_says_how_long_the_oldest_object_had_waited_also_if_it_fails(shore: Shore) -> None:
+    def waited() -> list[float | None]:
+        found = list_attempts(shore.bronze, SOURCE, STREAM)
+        return [each.waited_seconds for each in sorted(found, key=lambda each: each.started_at)]
+
+    shore.take(0)  # nothing is there
+    shore.land("a", event(1))
+    time.sleep(1.1)  # S3 knows whole seconds
+    shore.land("b", *[event(n, quantity="many") for n in range(9)])
+    with pytest.raises(RejectRateExceeded):
+        shore.take(1)
+    nothing, first = waited()
+    assert nothing == 0
+    assert first is not None
+    assert first > 1, "the oldest counts, not the newest"
+    shore.bronze._s3.delete_object(Bucket=shore.bronze.bucket, Key=f"{BELOW}b")
+    shore.take(2)
+    shore.take(3)
+    assert waited()[2:] == [pytest.approx(first, abs=30), 0], "and what was taken waits no longer"
 
 
 def test_objects_are_taken_in_the_order_in_which_they_were_put(shore: Shore) -> None:
@@ -236,22 +261,22 @@ def test_what_is_being_written_is_left_alone(shore: Shore, monkeypatch: pytest.M
     s3 = shore.bronze._s3
     s3.create_multipart_upload(Bucket=shore.bronze.bucket, Key=f"{BELOW}upload")
     shore.land("d", event(4))
-    get_version = ObjectStore.get_version
+    read_version = ObjectStore.read_version
 
-    def replaced(self: ObjectStore, key: str, etag: str) -> bytes | None:
+    def replaced(self: ObjectStore, key: str, etag: str, into: Any) -> bool:
         monkeypatch.undo()
         shore.land("d", event(5))  # between the listing and the reading
-        return get_version(self, key, etag)
+        return read_version(self, key, etag, into)
 
-    monkeypatch.setattr(ObjectStore, "get_version", replaced)
+    monkeypatch.setattr(ObjectStore, "read_version", replaced)
 
     assert shore.orders(shore.take(0)) == []
     assert shore.orders(shore.take(1)) == [5]
 
 
 def test_another_stream_whose_name_begins_the_same_is_left_alone(shore: Shore) -> None:
-    shore.land("a", event(1), below="landing/orders_stream/orders2/")
-    shore.land("a", event(2), below="landing/orders_stream2/orders/")
+    shore.land("a", event(1), below="landing/simple_orders/orders2/")
+    shore.land("a", event(2), below="landing/simple_orders2/orders/")
 
     assert shore.take().landed == ()
 
@@ -416,7 +441,7 @@ def test_landed_records_reach_the_warehouse(shore: Shore, buckets: Buckets, ware
     with attempt(shore.bronze, shore.batch(), "load") as record:
         load(shore.batch(), record=record, warehouse=warehouse, **about)
 
-    rows = warehouse.query("select order_id, quantity from bronze.orders_stream_orders order by 1").rows
+    rows = warehouse.query("select order_id, quantity from bronze.simple_orders_orders order by 1").rows
 
     assert rows == [(1, 1), (2, 1)]
     audit(SOURCE, bronze=shore.bronze, warehouse=warehouse)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingot.errors import PayloadBroken
-from ingot.fetch.envelope import Field, Records, _array_at
+from ingot.fetch.envelope import Field, Records, _span_of
 from ingot.gate.split import split
 
 _VALUES = st.recursive(
@@ -49,7 +49,7 @@ def test_records_are_cut_out_to_the_byte_in_both_ways(
     assert json.loads(array) == records
     assert array in body
     assert rest == body
-    start, end = _array_at(names, body) or (0, 0)
+    start, end = _span_of(names, body, b"[") or (0, 0)
     assert body[start:end] == array
 
 

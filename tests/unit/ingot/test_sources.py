@@ -67,7 +67,7 @@ def test_an_unknown_stream_is_refused_with_those_there_are() -> None:
         load_source(ROOT / "sources" / "fakestore").stream("orders")
 
 
-LANDED = ROOT / "tests" / "sources" / "orders_stream"
+LANDED = ROOT / "tests" / "sources" / "simple_orders"
 
 
 def test_a_source_whose_streams_land_has_no_address() -> None:
@@ -76,6 +76,7 @@ def test_a_source_whose_streams_land_has_no_address() -> None:
     assert (source.base_url, source.lands, orders.continues) == ("", True, True)
     assert orders.delivery is not None
     assert orders.delivery.partition_by == "placed_at"
+    assert (orders.files.format, orders.files.once) == ("ndjson", "name")
     assert not load_source(ROOT / "sources" / "fakestore").lands
 
 
@@ -85,13 +86,20 @@ def test_a_source_whose_streams_land_has_no_address() -> None:
         ("mode: landed", "mode: landed\n    path: /orders", "takes what lands and has path"),
         ("mode: landed", "mode: landed\n    headers: {X-A: b}", "takes what lands and has headers"),
         ("mode: landed", "mode: snapshot\n    path: /orders", "takes nothing that lands"),
+        ("mode: landed", "mode: landed\n    files: {decimal: ','}", "has files and a delivery"),
+        ("    delivery: {partition_by: placed_at}\n", "    files: {thousands: x}\n", "between thousands"),
+        (
+            "mode: landed\n    delivery: {partition_by: placed_at}",
+            "mode: snapshot\n    path: /orders\n    files: {decimal: ','}",
+            "says how files are read, and takes nothing that lands",
+        ),
         ("    delivery: {partition_by: placed_at}\n", "  others:\n    mode: snapshot\n", "has no path"),
         ("placed_at", "order_id", "no required timestamp or date"),
         ("placed_at", "nothing", "no required timestamp or date"),
     ],
 )
 def test_what_lands_is_declared_as_such_or_refused(tmp_path: Path, old: str, new: str, reason: str) -> None:
-    folder = Path(shutil.copytree(LANDED, tmp_path / "orders_stream"))
+    folder = Path(shutil.copytree(LANDED, tmp_path / "simple_orders"))
     contract = (folder / "orders.odcs.yaml").read_text()
     (folder / "others.odcs.yaml").write_text(contract.replace("name: orders\n", "name: others\n"))
     file = folder / "source.yaml"

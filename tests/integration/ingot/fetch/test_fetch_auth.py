@@ -18,7 +18,7 @@ from recorded_source.source import RecordedSource
 from ingot.attempt import attempt
 from ingot.errors import ConfigurationError, PayloadBroken, SourceRefused, SourceUnavailable
 from ingot.fetch.answers import translated
-from ingot.steps import extract
+from ingot.steps.extract import extract
 from ingot.storage import ObjectStore
 
 if TYPE_CHECKING:
