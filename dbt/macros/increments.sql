@@ -38,18 +38,24 @@
 {%- endmacro %}
 
 
-{#- Keys that this run computes: `key`, read from the staging column `id`. `seen_in` are the target's columns with a
-    load, `_batch_id` names the batch of a row. (What a tombstone's batch deleted is not looked for: such a batch
-    continues its stream, and is never delivered with another content.) -#}
-{% macro changed_keys(staging, key, seen_in=['_load_id', '_deleted_load_id']) -%}
+{#- Keys that this run computes: `key`, read from the staging column `id` (or an expression of columns, where several
+    make a key). `seen_in` are the target's columns with a load, `_batch_id` names the batch of a row. (What a
+    tombstone's batch deleted is not looked for: such a batch continues its stream, and is never delivered with another
+    content.) Staging that unites tables has a number of loads for each: then `seen_in` is a mapping, of each such column
+    to the target's. -#}
+{% macro changed_keys(staging, key, seen_in=['_load_id', '_deleted_load_id'], id='id') -%}
     {%- if is_incremental() -%}
-        {%- set seen_load = seen(*seen_in) -%}
-    select id as {{ key }} from {{ staging }} where _load_id > {{ seen_load }}
+        {%- set news = [] -%}
+        {%- for number, columns in (seen_in if seen_in is mapping else {'_load_id': seen_in}).items() -%}
+            {%- do news.append(number ~ ' > ' ~ seen(*columns)) -%}
+        {%- endfor -%}
+        {%- set is_news = news | join(' or ') -%}
+    select {{ id }} as {{ key }} from {{ staging }} where {{ is_news }}
     union
     select {{ key }} from {{ this }}
-    where _batch_id in (select _batch_id from {{ staging }} where _load_id > {{ seen_load }})
+    where _batch_id in (select _batch_id from {{ staging }} where {{ is_news }})
     {%- else -%}
-    select distinct id as {{ key }} from {{ staging }}
+    select distinct {{ id }} as {{ key }} from {{ staging }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -63,21 +69,28 @@
 
 
 {#- The latest version of each changed key, whatever the order of arrival. What follows it, if anything does, are
-    tombstones: the first of them says since when the source no longer has the key. -#}
-{% macro latest_versions(staging, key) -%}
-    {%- set newest_first = 'partition by id order by _ingested_at desc, _batch_id desc, _line desc' -%}
+    tombstones: the first of them says since when the source no longer has the key. `at` is the time that a version
+    speaks for, `then` decides between those of one time, and `loads` are all its numbers of a load. -#}
+{% macro latest_versions(
+    staging, key, id='id', at='_ingested_at', then=['_batch_id', '_line'], loads=['_load_id']
+) -%}
+    {%- set newest_first = 'partition by ' ~ id ~ ' order by ' ~ ([at] + then) | join(' desc, ') ~ ' desc' -%}
     select *
     from (
         select
             *,
-            id as {{ key }},
+            {%- if id != key %}
+            {{ id }} as {{ key }},
+            {%- endif %}
             sum(case when _deleted then 0 else 1 end) over ({{ newest_first }} rows unbounded preceding) as _recency,
-            lag(_ingested_at) over ({{ newest_first }}) as deleted_at,
+            lag({{ at }}) over ({{ newest_first }}) as deleted_at,
             lag(_batch_id) over ({{ newest_first }}) as _deleted_batch_id,
-            lag(_line) over ({{ newest_first }}) as _deleted_line,
-            lag(_load_id) over ({{ newest_first }}) as _deleted_load_id
+            {%- for load in loads %}
+            lag({{ load }}) over ({{ newest_first }}) as _deleted{{ load }},
+            {%- endfor %}
+            lag(_line) over ({{ newest_first }}) as _deleted_line
         from {{ staging }}
-        {{ where_changed('id', key) }}
+        {{ where_changed(id, key) }}
     ) as versions
     where _recency = 1 and not _deleted
 {%- endmacro %}

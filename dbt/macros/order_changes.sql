@@ -10,23 +10,27 @@
 {%- endmacro %}
 
 
-{#- Makes the table of notes, and empties it when everything is computed anew. -#}
+{#- Makes the table of notes, and makes it anew when everything is computed anew. -#}
 {% macro prepare_order_changes() -%}
-    create table if not exists {{ order_changes() }} (
-        order_id bigint, order_date date, user_id bigint, product_id bigint, category varchar(64), _load_id bigint
-    );
     {%- if not is_incremental() %}
-    delete from {{ order_changes() }};
-    {%- endif -%}
+    drop table if exists {{ order_changes() }};
+    {%- endif %}
+    create table if not exists {{ order_changes() }} (
+        order_id bigint, order_date date, user_id bigint, product_id bigint, category varchar(64),
+        _load_id bigint, _event_load_id bigint
+    );
 {%- endmacro %}
 
 
-{#- Notes old and new lines of the orders that `increment` replaces in `lines`, under the newest load of carts: no gold
-    model can have seen a greater one. -#}
+{#- Notes old and new lines of the orders that `increment` replaces in `lines`, under the newest loads of carts and of
+    events: no gold model can have seen greater ones. -#}
 {% macro log_order_changes(lines, increment) -%}
     {%- set touched = 'order_id, order_date, user_id, product_id, category' -%}
-    insert into {{ order_changes() }} ({{ touched }}, _load_id)
-    select {{ touched }}, (select max(_load_id) from {{ ref('stg_fakestore__carts') }})
+    insert into {{ order_changes() }} ({{ touched }}, _load_id, _event_load_id)
+    select
+        {{ touched }},
+        (select coalesce(max(_load_id), 0) from {{ ref('stg_fakestore__carts') }}),
+        (select coalesce(max(_load_id), 0) from {{ ref('stg_orders_stream__orders') }})
     from (
         select {{ touched }} from {{ lines }} where order_id in (select order_id from {{ increment }})
         union
@@ -39,10 +43,10 @@
 {#- Keys of a gold model that new or changed order lines touch. -#}
 {% macro touched_keys(key) -%}
     {%- if is_incremental() -%}
-        {%- set seen_load = seen('_load_id') -%}
-    select {{ key }} from {{ ref('order_lines') }} where _load_id > {{ seen_load }}
+        {%- set carts, events = seen('_load_id'), seen('_event_load_id') -%}
+    select {{ key }} from {{ ref('order_lines') }} where _load_id > {{ carts }} or _event_load_id > {{ events }}
     union
-    select {{ key }} from {{ order_changes() }} where _load_id >= {{ seen_load }}
+    select {{ key }} from {{ order_changes() }} where _load_id >= {{ carts }} and _event_load_id >= {{ events }}
     {%- else -%}
     select distinct {{ key }} from {{ ref('order_lines') }}
     {%- endif -%}

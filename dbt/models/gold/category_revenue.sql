@@ -1,4 +1,4 @@
-{{ config(unique_key='category', indexes=indexes_on('category', '_load_id')) }}
+{{ config(unique_key='category', indexes=indexes_on('category', '_load_id', '_event_load_id')) }}
 
 with
 
@@ -14,13 +14,14 @@ sold as (
         count(distinct product_id) as products_sold,
         sum(quantity) as units,
         coalesce(sum(line_total), 0) as revenue,
-        max(_load_id) as _load_id
+        max(_load_id) as _load_id,
+        max(_event_load_id) as _event_load_id
     from {{ ref('order_lines') }}
     {{ where_changed('category', 'category') }}
     group by category
     {%- if is_incremental() %}
     union all
-    select category, orders, products_sold, units, revenue, _load_id
+    select category, orders, products_sold, units, revenue, _load_id, _event_load_id
     from {{ this }}
     where orders > 0 and category not in (select category from changed)
     {%- endif %}
@@ -49,7 +50,8 @@ revenue as (
         coalesce(sold.products_sold, 0) as products_sold,
         coalesce(sold.units, 0) as units,
         cast(coalesce(sold.revenue, 0) as numeric(14, 2)) as revenue,
-        coalesce(sold._load_id, 0) as _load_id
+        coalesce(sold._load_id, 0) as _load_id,
+        coalesce(sold._event_load_id, 0) as _event_load_id
     from categories
     left join sold on categories.category = sold.category
     left join listed on categories.category = listed.category
@@ -64,7 +66,8 @@ final as (
         units,
         revenue,
         {{ share_of_total('revenue') }} as revenue_share,
-        _load_id
+        _load_id,
+        _event_load_id
     from revenue
 )
 

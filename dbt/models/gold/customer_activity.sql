@@ -1,4 +1,4 @@
-{{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id')) }}
+{{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id', '_event_load_id')) }}
 
 {%- set users = ref('users') %}
 
@@ -25,7 +25,8 @@ purchases as (
         coalesce(sum(line_total), 0) as revenue,
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
-        max(_load_id) as _load_id
+        max(_load_id) as _load_id,
+        max(_event_load_id) as _event_load_id
     from {{ ref('order_lines') }}
     {{ where_changed('user_id', 'user_id') }}
     group by user_id
@@ -50,7 +51,8 @@ activity as (
         purchases.first_order_date,
         purchases.last_order_date,
         {{ dbt.datediff('purchases.first_order_date', 'purchases.last_order_date', 'day') }} as days_active,
-        coalesce(purchases._load_id, 0) as _load_id
+        coalesce(purchases._load_id, 0) as _load_id,
+        coalesce(purchases._event_load_id, 0) as _event_load_id
     from customers
     left join purchases on customers.user_id = purchases.user_id
 ),
@@ -66,7 +68,8 @@ final as (
             as average_days_between_orders,
         first_order_date,
         last_order_date,
-        _load_id
+        _load_id,
+        _event_load_id
     from {{ each_changed('activity', 'user_id') }}
 )
 

@@ -1,4 +1,4 @@
-{{ config(unique_key='order_date', indexes=indexes_on('order_date', '_load_id')) }}
+{{ config(unique_key='order_date', indexes=indexes_on('order_date', '_load_id', '_event_load_id')) }}
 
 with
 
@@ -18,7 +18,8 @@ days as (
         count(distinct order_id) as orders,
         sum(quantity) as units,
         coalesce(sum(line_total), 0) as revenue,
-        max(_load_id) as _load_id
+        max(_load_id) as _load_id,
+        max(_event_load_id) as _event_load_id
     from lines
     group by order_date
 ),
@@ -30,7 +31,8 @@ final as (
         units,
         cast(revenue as numeric(14, 2)) as revenue,
         cast(round(revenue / orders, 2) as numeric(14, 2)) as average_order_value,
-        _load_id
+        _load_id,
+        _event_load_id
     from {{ each_changed('days', 'order_date') }}
 )
 

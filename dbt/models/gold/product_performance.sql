@@ -1,4 +1,4 @@
-{{ config(unique_key='product_id', indexes=indexes_on('product_id', '_load_id')) }}
+{{ config(unique_key='product_id', indexes=indexes_on('product_id', '_load_id', '_event_load_id')) }}
 
 {%- set products = ref('products') %}
 
@@ -17,13 +17,14 @@ sold as (
         count(distinct user_id) as buyers,
         sum(quantity) as units,
         coalesce(sum(line_total), 0) as revenue,
-        max(_load_id) as _load_id
+        max(_load_id) as _load_id,
+        max(_event_load_id) as _event_load_id
     from {{ ref('order_lines') }}
     {{ where_changed('product_id', 'product_id') }}
     group by product_id
     {%- if is_incremental() %}
     union all
-    select product_id, orders, buyers, units, revenue, _load_id
+    select product_id, orders, buyers, units, revenue, _load_id, _event_load_id
     from {{ this }}
     where orders > 0 and product_id not in (select product_id from changed)
     {%- endif %}
@@ -46,7 +47,8 @@ performance as (
         coalesce(sold.buyers, 0) as buyers,
         coalesce(sold.units, 0) as units,
         cast(coalesce(sold.revenue, 0) as numeric(14, 2)) as revenue,
-        coalesce(sold._load_id, 0) as _load_id
+        coalesce(sold._load_id, 0) as _load_id,
+        coalesce(sold._event_load_id, 0) as _event_load_id
     from listed
     left join sold on listed.product_id = sold.product_id
     left join {{ products }} as products on listed.product_id = products.product_id
@@ -65,7 +67,8 @@ final as (
         {{ share_of_total('revenue') }} as revenue_share,
         rank() over (order by revenue desc) as revenue_rank,
         is_listed,
-        _load_id
+        _load_id,
+        _event_load_id
     from performance
 )
 

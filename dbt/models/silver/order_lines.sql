@@ -1,44 +1,47 @@
 -- depends_on: {{ ref('products') }} (so that the test of the relation has both sides)
+-- depends_on: {{ ref('stg_fakestore__carts') }}, {{ ref('stg_orders_stream__orders') }} (for the notes of log_order_changes)
 {{ config(
     unique_key='order_id',
     meta={'logs_order_changes': true},
     pre_hook='{{ prepare_order_changes() }}',
     indexes=indexes_on(
-        'order_id', 'order_date', 'user_id', ['product_id', 'ordered_at'],
-        '_load_id', '_batch_id', '_price_load_id', '_price_batch_id'
+        'order_date', 'user_id', ['product_id', 'ordered_at'],
+        '_load_id', '_event_load_id', '_batch_id', '_price_load_id', '_price_batch_id'
     )
 ) }}
 
-{%- set carts, products = ref('stg_fakestore__carts'), ref('stg_fakestore__products') %}
+{%- set versions, products = ref('order_versions'), ref('stg_fakestore__products') %}
 {%- set orders, product_history = ref('orders'), ref('product_history') %}
 
 with
 
 changed as (
-    {{ changed_keys(carts, 'order_id', seen_in=['_load_id']) }}
+    {{ changed_keys(versions, 'order_id', id='order_id', seen_in={
+        '_load_id': ['_load_id'], '_event_load_id': ['_event_load_id']
+    }) }}
     {{ repriced_orders(product_history, products) }}
 ),
 
--- silver.orders has decided which version of a cart counts, and whether it is still an order; here its lines are taken
--- from that version.
-carts as (
+-- silver.orders has decided which version of an order counts, and whether it is still one; here its lines are taken from
+-- that version.
+living as (
     select
         orders.*,
-        carts.products
+        versions.lines
     from {{ orders }} as orders
-    inner join {{ carts }} as carts
-        on orders.order_id = carts.id and orders._batch_id = carts._batch_id and orders._line = carts._line
-        and orders.deleted_at is null
+    inner join {{ versions }} as versions
+        on orders.order_id = versions.order_id and orders._batch_id = versions._batch_id
+        and orders._line = versions._line and orders.deleted_at is null
     {{ where_changed('orders.order_id', 'order_id') }}
 ),
 
 lines as (
     select
-        carts.*,
+        living.*,
         {{ array_position() }} as line_number,
         {{ array_field('product_id', 'bigint') }} as product_id,
         {{ array_field('quantity', 'integer') }} as quantity
-    from carts{{ unnest('carts', 'products') }}
+    from living{{ unnest('living', 'lines') }}
 ),
 
 -- The price of the order's time; an order from before a product's first known version gets that one, and one from a
@@ -74,6 +77,7 @@ final as (
         _line,
         _ingested_at,
         _load_id,
+        _event_load_id,
         _price_batch_id,
         _price_line,
         _price_load_id

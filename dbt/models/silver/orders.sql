@@ -1,16 +1,24 @@
 -- depends_on: {{ ref('users') }} (so that the test of the relation has both sides)
-{{ config(unique_key='order_id', indexes=indexes_on('order_id', '_load_id', '_deleted_load_id', '_batch_id')) }}
+{{ config(unique_key='order_id', indexes=indexes_on(
+    '_load_id', '_event_load_id', '_deleted_load_id', '_deleted_event_load_id', '_batch_id'
+)) }}
 
-{%- set carts = ref('stg_fakestore__carts') %}
+{%- set versions = ref('order_versions') %}
 
 with
 
 changed as (
-    {{ changed_keys(carts, 'order_id') }}
+    {{ changed_keys(versions, 'order_id', id='order_id', seen_in={
+        '_load_id': ['_load_id', '_deleted_load_id'],
+        '_event_load_id': ['_event_load_id', '_deleted_event_load_id'],
+    }) }}
 ),
 
 latest as (
-    {{ latest_versions(carts, 'order_id') }}
+    {{ latest_versions(
+        versions, 'order_id', id='order_id',
+        at='_version_at', then=['_event_id', '_batch_id', '_line'], loads=['_load_id', '_event_load_id']
+    ) }}
 ),
 
 lines as (
@@ -18,7 +26,7 @@ lines as (
         latest.order_id,
         count(*) as line_count,
         sum({{ array_field('quantity', 'integer') }}) as units
-    from latest{{ unnest('latest', 'products') }}
+    from latest{{ unnest('latest', 'lines') }}
     group by latest.order_id
 ),
 
@@ -28,16 +36,18 @@ final as (
         user_id,
         coalesce(line_count, 0) as line_count,
         coalesce(units, 0) as units,
-        date as ordered_at,
-        cast(date at time zone 'UTC' as date) as order_date,
+        ordered_at,
+        cast(ordered_at at time zone 'UTC' as date) as order_date,
         deleted_at,
         _batch_id,
         _line,
         _ingested_at,
         _load_id,
+        _event_load_id,
         _deleted_batch_id,
         _deleted_line,
-        _deleted_load_id
+        _deleted_load_id,
+        _deleted_event_load_id
     from {{ each_changed('latest', 'order_id') }}
     left join lines using (order_id)
 )

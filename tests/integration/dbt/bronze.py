@@ -19,11 +19,22 @@ TABLES = {
         address_number integer, address_zipcode varchar(16), address_geolocation_lat varchar(16),
         address_geolocation_long varchar(16), v integer""",
     "carts": "id bigint, user_id bigint, date timestamptz, products jsonb, v integer",
+    "orders": """order_id bigint, event_id varchar(36), type varchar(16), occurred_at timestamptz,
+        placed_at timestamptz, user_id bigint, lines jsonb""",
+    "rates": "date date, base varchar(3), quote varchar(3), rate numeric(15,8)",
+    "costs": "product_id bigint, valid_from date, supplier varchar(128), unit_cost numeric(10,2), currency varchar(3)",
 }
 
-COLUMNS = {"products": 8, "users": 13, "carts": 5}
+COLUMNS = {"products": 8, "users": 13, "carts": 5, "rates": 4, "costs": 5, "orders": 7}
+SOURCES = {"rates": "fx", "costs": "suppliers", "orders": "orders_stream"}
+
 
 Record = dict[str, Any]
+
+
+def table_of(stream: str) -> str:
+    """Its table: a stream of which nothing else is said is Fakestore's."""
+    return f"bronze.{SOURCES.get(stream, 'fakestore')}_{stream}"
 
 
 def columns_of(stream: str, record: Record) -> list[Any]:
@@ -38,6 +49,13 @@ def columns_of(stream: str, record: Record) -> list[Any]:
             *(address["city"], address["street"], address["number"], address["zipcode"]),
             *(address["geolocation"]["lat"], address["geolocation"]["long"], record["__v"]),
         ]
+    if stream == "rates":
+        return [record[name] for name in ("date", "base", "quote", "rate")]
+    if stream == "costs":
+        return [record[name] for name in ("product_id", "valid_from", "supplier", "unit_cost", "currency")]
+    if stream == "orders":
+        names = ("order_id", "event_id", "type", "occurred_at", "placed_at", "user_id")
+        return [*(record[name] for name in names), json.dumps(record["lines"])]
     lines = [{"product_id": line["productId"], "quantity": line["quantity"]} for line in record["products"]]
     return [record["id"], record["userId"], record["date"], json.dumps(lines), record["__v"]]
 
@@ -51,10 +69,15 @@ class Bronze:
         for schema in ("bronze", "staging", "silver", "gold"):
             connection.execute(f"drop schema if exists {schema} cascade")
         connection.execute("create schema bronze")
+        # As `dbt seed` leaves it, which `dbt build` runs and `dbt run` does not.
+        connection.execute("create schema staging")
+        connection.execute("create table staging.reporting_currencies (currency varchar(3), name varchar(64))")
+        for currency in ("USD", "EUR", "GBP"):
+            connection.execute("insert into staging.reporting_currencies values (%s, %s)", [currency, currency])
         for stream, columns in TABLES.items():
-            table = f"bronze.fakestore_{stream}"
+            table = table_of(stream)
             connection.execute(f"create table {table} ({columns}, {LINEAGE})")
-            for column in ("_load_id", "_batch_id", "id"):
+            for column in ("_load_id", "_batch_id", columns.split()[0]):
                 connection.execute(f"create index on {table} ({column})")
 
     def deliver(
@@ -62,7 +85,7 @@ class Bronze:
     ) -> None:
         """Load a batch, in place of what an earlier delivery of it brought; the tombstones of `deleted` come last."""
         self._loads[stream] += 1
-        table = f"bronze.fakestore_{stream}"
+        table = table_of(stream)
         self._connection.execute(f"delete from {table} where _batch_id = %s", [batch])
         rows = [(record, columns_of(stream, record), False) for record in records]
         empty = [None] * (COLUMNS[stream] - 1)

@@ -15,6 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from ingot.files.detect import form_of
+from ingot.files.reader import Reader
+from ingot.sources import load_source
 from tests.integration.dbt.bronze import Bronze
 from tests.integration.dbt.warehouse import Warehouse, dbt_process
 
@@ -29,6 +32,26 @@ RECORDINGS = REPOSITORY / "localstack" / "recorded_source" / "recordings" / "fak
 def recordings() -> dict[str, list[dict[str, Any]]]:
     """What Fakestore answered, by name of the recording."""
     return {path.stem: json.loads(path.read_text()) for path in sorted(RECORDINGS.glob("*.json"))}
+
+
+@pytest.fixture(scope="session")
+def rates() -> list[dict[str, Any]]:
+    """The European Central Bank's rates from December 2019 to April 2020."""
+    file = REPOSITORY / "sources" / "fx" / "recorded" / "rates.json"
+    return [rate for rate in json.loads(file.read_text()) if rate["quote"] != "EUR"]  # which nobody asks for
+
+
+@pytest.fixture(scope="session")
+def costs() -> list[dict[str, Any]]:
+    """The records of the suppliers' price lists, as the library reads the files that land in the demo."""
+    folder = REPOSITORY / "sources" / "suppliers"
+    stream = load_source(folder).stream("costs")
+    found = []
+    for file in sorted((folder / "recorded" / "landing" / "costs").iterdir()):
+        with file.open("rb") as content:
+            form = form_of(content, file.name, stream.contract, stream.files)
+            found += [json.loads(each.record) for each in Reader(content, form, stream.contract, stream.files)]
+    return found
 
 
 @pytest.fixture(scope="session")

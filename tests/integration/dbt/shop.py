@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import msgspec
 import psycopg
 import pytest
 
-from ingot.naming import Names
+from ingot.landing import land, landing_key
+from ingot.naming import Names, landing_prefix
 from ingot.sources import load_source
 from ingot.storage import ObjectStore
 from ingot.warehouse import Endpoint, load_warehouse
@@ -93,6 +94,7 @@ def open_shop(warehouse: Warehouse, home: Path) -> Iterator[Shop]:
         patch.setenv("INGOT_ENVIRONMENT", names.environment)
         patch.setenv("INGOT_HOME", str(home))
         patch.setenv("INGOT_SOURCE_URL_FAKESTORE", recorded.url)
+        patch.setenv("INGOT_SOURCE_URL_FX", f"{recorded.url}/fx")
         patch.chdir(ROOT)
         world = World(
             source=load_source(ROOT / "sources" / "fakestore"),
@@ -102,12 +104,41 @@ def open_shop(warehouse: Warehouse, home: Path) -> Iterator[Shop]:
             recorded=recorded,
         )
         _fill(world)
+        currencies = replace(world, source=load_source(ROOT / "sources" / "fx"))
+        currencies.run(currencies.batch("rates"))
+        _land_an_event(replace(world, source=load_source(ROOT / "sources" / "orders_stream")))
+        _land_the_price_lists(replace(world, source=load_source(ROOT / "sources" / "suppliers")))
         requests: dict[str, list[str]] = {}
         for request in recorded.requests:
             query = f"?{request.query}" if request.query else ""
             requests.setdefault(request.path.strip("/"), []).append(f"{recorded.url}{request.path}{query}")
+        assert warehouse.dbt("seed") == []
         assert warehouse.dbt("run") == []
         yield Shop(world, names, warehouse.connection, requests)
+
+
+def _land_an_event(world: World) -> None:
+    """Order 7 as the API has it, said once more by an event from after the API was asked."""
+    event = {
+        "order_id": 7,
+        "event_id": str(uuid.UUID(int=7)),
+        "type": "changed",
+        "occurred_at": "2020-04-01T12:00:00Z",
+        "placed_at": "2020-03-01T00:00:00Z",
+        "user_id": 8,
+        "lines": [{"product_id": 18, "quantity": 1}],
+    }
+    world.bronze.put(f"{landing_prefix('orders_stream', 'orders')}event", msgspec.json.encode(event))
+    assert world.run(world.batch("orders", "2020-04-01", "2020-04-02")).accepted == 1
+
+
+def _land_the_price_lists(world: World) -> None:
+    """Those of the demo, as `ingot land` puts them."""
+    costs = world.source.stream("costs")
+    for file in sorted((ROOT / "sources" / "suppliers" / "recorded" / "landing" / "costs").iterdir()):
+        with file.open("rb") as content:
+            assert land(landing_key(costs, file.name), content, bronze=world.bronze) == "new"
+    assert world.run(world.batch("costs")).accepted == 27
 
 
 def _fill(world: World) -> None:

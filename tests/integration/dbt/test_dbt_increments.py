@@ -4,8 +4,11 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import psycopg
+import pytest
+
 from tests.integration.dbt.bronze import Bronze
-from tests.integration.dbt.warehouse import Warehouse
+from tests.integration.dbt.warehouse import SILVER_AND_GOLD, Warehouse
 
 Record = dict[str, Any]
 Recordings = dict[str, list[Record]]
@@ -25,6 +28,16 @@ def cart(number: int, user: int, date: str, **quantities: int) -> Record:
     """A cart as the shop serves it: `p3=2` orders product 3 twice."""
     lines = [{"productId": int(name[1:]), "quantity": quantity} for name, quantity in quantities.items()]
     return {"id": number, "userId": user, "date": date, "products": lines, "__v": 0}
+
+
+def rate(day: str, currency: str, value: str) -> Record:
+    """A rate as the source of rates serves it: so much of the currency for a euro."""
+    return {"date": day, "base": "EUR", "quote": currency, "rate": value}
+
+
+def steady_rates(*days: str) -> list[Record]:
+    """Rates of these days, with which nothing is the matter."""
+    return [rate(day, currency, value) for day in days for currency, value in (("USD", "1.25"), ("GBP", "0.75"))]
 
 
 def assert_same_as_computed_anew(warehouse: Warehouse) -> None:
@@ -61,6 +74,7 @@ def test_changes_corrections_and_late_arrivals_reach_gold(warehouse: Warehouse, 
     first = cart(1, 1, "2026-01-05T00:00:00Z", p1=1, p2=2)
     second = cart(2, 1, "2026-02-20T00:00:00Z", p2=1)
     bronze.deliver("carts", [first, second], batch="c.1", at=FEBRUARY)
+    bronze.deliver("rates", steady_rates("2026-01-05", "2026-02-20"), batch="r.1", at=FEBRUARY)
     problems = warehouse.dbt("build", "--exclude-resource-type", "unit_test")
     assert [problem.split(":")[0] for problem in problems if PRICED_LATER in problem] == [f"warn {PRICED_LATER}"]
     assert not [problem for problem in problems if not problem.startswith("warn ")]
@@ -101,6 +115,27 @@ def test_changes_corrections_and_late_arrivals_reach_gold(warehouse: Warehouse, 
     assert_same_as_computed_anew(warehouse)
 
 
+def test_the_warehouse_itself_holds_the_keys(warehouse: Warehouse, bronze: Bronze) -> None:
+    bronze.deliver("products", [product(1)], batch="p.1", at=JANUARY)
+    bronze.deliver("carts", [cart(1, 1, "2026-01-01T10:00:00Z", p1=2)], batch="c.1", at=JANUARY)
+    assert warehouse.dbt("run") == []
+    nodes = warehouse.dbt.artifact("manifest.json")["nodes"].values()
+    declared = {f"{node['schema']}.{node['name']}": node["config"]["meta"].get("key") for node in nodes}
+    for (table,) in warehouse.rows(SILVER_AND_GOLD):
+        found = warehouse.rows(f"""
+            select attname from pg_index inner join pg_attribute on attrelid = indrelid and attnum = any(indkey)
+            where indrelid = '{table}'::regclass and indisprimary
+        """)
+        assert sorted(name for (name,) in found) == sorted(declared[table])
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        warehouse.connection.execute("insert into silver.order_lines select * from silver.order_lines")
+    # Where a table has no such key, as one that an older version made, its rows are counted.
+    warehouse.connection.execute("alter table silver.order_lines drop constraint order_lines_pkey")
+    warehouse.connection.execute("insert into silver.order_lines select * from silver.order_lines")
+    (failed,) = warehouse.dbt("test", "--select", "order_lines,test_name:key")
+    assert failed.startswith("fail key_order_lines_order_id__line_number")
+
+
 def test_a_price_that_comes_back_is_a_third_version(warehouse: Warehouse, bronze: Bronze) -> None:
     for batch, price, at in [("p.1", "1.00", JANUARY), ("p.3", "1.00", MARCH), ("p.2", "2.00", FEBRUARY)]:
         bronze.deliver("products", [product(1, price)], batch=batch, at=at)
@@ -126,6 +161,7 @@ def test_what_the_shop_no_longer_has_is_kept_until_it_returns_and_its_orders_do_
     bronze.deliver("products", [product(1, "5.00"), product(2, "7.00")], batch="p.1", at=JANUARY)
     first, second = cart(1, 1, "2026-01-05T00:00:00Z", p1=1), cart(2, 1, "2026-02-20T00:00:00Z", p1=2, p2=1)
     bronze.deliver("carts", [first, second], batch="c.1", at=JANUARY)
+    bronze.deliver("rates", steady_rates("2026-01-05", "2026-02-20"), batch="r.1", at=JANUARY)
     assert warehouse.dbt("run") == []
 
     # Batches that bring nothing but tombstones; some keys were never there.
@@ -248,4 +284,58 @@ def test_increments_in_any_order_give_what_a_full_refresh_gives(
             deliver_something()
         assert warehouse.dbt("run") == []
     assert warehouse.rows("select count(*) > 0 from silver.orders where deleted_at is not null") == [(True,)]
+    assert_same_as_computed_anew(warehouse)
+
+
+def test_a_missing_rate_fails_by_name_and_a_late_or_corrected_one_reaches_gold(
+    warehouse: Warehouse, bronze: Bronze
+) -> None:
+    def pounds() -> dict[str, tuple[Decimal | None, str | None]]:
+        found = warehouse.rows(
+            "select order_date::text, revenue, rate_date::text from gold.revenue_by_currency where currency = 'GBP'"
+        )
+        return {day: (revenue, of) for day, revenue, of in found}
+
+    def build() -> list[str]:
+        done = warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+        return [problem.split(":")[0] for problem in done if not problem.startswith("warn ")]
+
+    friday, sunday, later = "2026-01-02", "2026-01-04", "2026-01-20"
+    carts = [cart(n, 1, f"{day}T12:00:00Z", p1=n) for n, day in enumerate((friday, sunday, later), 1)]
+    bronze.deliver("products", [product(1, "10.00")], batch="p.1", at=JANUARY)
+    bronze.deliver("carts", carts, batch="c.1", at=JANUARY)
+    bronze.deliver("rates", steady_rates("2025-12-31"), batch="r.1", at=JANUARY)
+    assert build() == ["fail no_day_lacks_a_rate"]
+    assert "No rate of GBP for 2026-01-20, nor for the 6 days before." in warehouse.dbt.log
+    assert pounds() == {
+        friday: (Decimal("6.0000"), "2025-12-31"),
+        sunday: (Decimal("12.0000"), "2025-12-31"),
+        later: (None, None),
+    }
+
+    # What was late comes: Friday's rates, and those of the day that had none.
+    late = [rate(friday, "USD", "1.00"), rate(friday, "GBP", "0.50"), *steady_rates(later)]
+    bronze.deliver("rates", late, batch="r.2", at=FEBRUARY)
+    assert build() == []
+    assert pounds() == {
+        friday: (Decimal("5.0000"), friday),
+        sunday: (Decimal("10.0000"), friday),
+        later: (Decimal("18.0000"), later),
+    }
+
+    # One is corrected, and an order that comes late falls on a day whose rates were there long before.
+    bronze.deliver("rates", [rate(friday, "GBP", "0.60")], batch="r.3", at=MARCH)
+    bronze.deliver("carts", [cart(4, 1, "2026-01-01T00:00:00Z", p1=1)], batch="c.2", at=MARCH)
+    assert build() == []
+    assert pounds() == {
+        "2026-01-01": (Decimal("6.0000"), "2025-12-31"),
+        friday: (Decimal("6.0000"), friday),
+        sunday: (Decimal("12.0000"), friday),
+        later: (Decimal("18.0000"), later),
+    }
+
+    # Another list of currencies.
+    warehouse.rows("delete from staging.reporting_currencies where currency = 'GBP' returning 1")
+    assert warehouse.dbt("run") == []
+    assert pounds() == {}
     assert_same_as_computed_anew(warehouse)

@@ -17,7 +17,8 @@ from tests.integration.dbt.warehouse import PROJECT, dbt_process
 STREAMS = [stream for source in load_sources(PROJECT.parent / "sources").values() for stream in source.streams.values()]
 BRANCHES = {"full": "false", "increment": "true"}
 INLINE = "statements around models"
-# What runs beside a model's own query and is in no compiled model: hooks, and the strategy of increments.
+# What runs beside a model's own query and is in no compiled model: hooks, the strategy of increments, and what stands
+# for a Bronze table that is not there.
 AROUND = """
 {{ prepare_order_changes() }};
 {{ log_order_changes(ref('order_lines'), ref('order_lines')) }};
@@ -25,7 +26,11 @@ AROUND = """
     'target_relation': ref('order_lines'), 'temp_relation': ref('order_lines'),
     'unique_key': 'order_id', 'dest_columns': [{'name': 'order_id'}, {'name': '_load_id'}]
 }) }};{% endif %}
-{{ analyze_table() }}
+{{ analyze_table() }};
+{{ take_turn() }};
+{% if execute %}{% for source in graph.sources.values() %}
+{{ no_rows(source.columns.values()) }};
+{% endfor %}{% endif %}
 """
 
 Compiled = dict[str, dict[str, str]]
@@ -59,6 +64,13 @@ def test_both_branches_of_every_incremental_model_are_compiled(compiled: Compile
     assert not same & models("silver", "gold")
     assert "delete from" in compiled["increment"][INLINE]
     assert "insert into" in compiled["increment"][INLINE]
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_a_table_that_is_not_there_has_the_types_that_loading_would_give_it(compiled: Compiled, stream: Stream) -> None:
+    empty = compiled["full"][INLINE].replace("decimal(", "numeric(")
+    for name, kind in column_types(stream.contract).items():
+        assert f"cast(null as {kind.replace('decimal(', 'numeric(')}) as {name}" in empty
 
 
 def models(*layers: str) -> set[str]:

@@ -67,6 +67,35 @@ def test_revenue_is_walked_back_to_the_carts_the_prices_and_the_requests(shop: S
     assert shop.requests["carts"][0].endswith("/carts?startdate=2020-01-01&enddate=2020-04-01")
 
 
+def test_a_margin_is_walked_back_to_the_line_of_the_price_list(shop: Shop) -> None:
+    (row,) = shop.tree("gold.category_margin", "men's clothing", "--limit", "20", "--record")["rows"]
+    assert (row["values"]["cost"], row["values"]["margin"]) == (1455.35, 1191.09)
+    lines = edge(row, "silver.order_line_costs")["rows"]
+    assert sum(line["values"]["cost"] for line in lines) == 1455.35
+    found = set()
+    for line in lines:
+        (cart,) = edge(edge(line, "silver.order_lines")["rows"][0], "bronze.fakestore_carts")["rows"]
+        assert json.loads(cart["origin"]["record"])["id"] == line["key"]["order_id"]
+        (cost,) = edge(line, "silver.product_costs")["rows"]
+        (bronze,) = edge(cost, "bronze.suppliers_costs")["rows"]
+        landed = bronze["origin"]["landed"]
+        record = json.loads(bronze["origin"]["record"])
+        assert (record["product_id"], record["unit_cost"]) == (
+            line["values"]["product_id"],
+            line["values"]["unit_cost"],
+        )
+        found.add((landed["object"].rpartition("/")[2], landed["line"], record["product_id"], record["unit_cost"]))
+    # As they stand in the file, with a decimal comma.
+    list_ = "tissus-leman-tarifs-2020.tsv"
+    assert found == {
+        (list_, 2, 1, 61.5),
+        (list_, 14, 1, 64.25),
+        (list_, 3, 2, 9.4),
+        (list_, 13, 2, 9.95),
+        (list_, 4, 3, 27.8),
+    }
+
+
 def test_a_person_reads_the_same_as_a_tree(shop: Shop) -> None:
     answer = shop.explain("gold.category_revenue", "electronics")
     assert answer.code == 0, answer.err
@@ -202,6 +231,14 @@ def test_without_a_checkout_the_deployed_project_says_the_walk(
             key = f"dags/dbt/{file.relative_to(ROOT / 'dbt')}"
             boto3.client("s3").put_object(Bucket=shop.names.dags_bucket, Key=key, Body=file.read_bytes())
     assert shop.tree("gold.category_revenue", "electronics") == here
+
+
+def test_an_order_is_walked_back_to_the_event_that_counts_and_to_the_object_that_it_came_in(shop: Shop) -> None:
+    for table, where in (("silver.orders", ["7"]), ("silver.order_lines", ["7", "1"])):
+        (row,) = shop.tree(table, *where)["rows"]
+        (event,) = edge(row, "bronze.orders_stream_orders", "event")["rows"]
+        assert (event["key"]["order_id"], event["origin"]["landed"]["record"]) == (7, 1)
+        assert not [each for each in row["made_of"] if each["table"] == "bronze.fakestore_carts"]
 
 
 def test_every_silver_and_gold_table_can_be_explained_from_its_first_row(shop: Shop) -> None:

@@ -35,11 +35,24 @@ class Dbt:
         problems: list[str] = json.loads(answer)
         return problems
 
+    def artifact(self, name: str) -> dict[str, Any]:
+        """A file that dbt made of the project, such as ``manifest.json``."""
+        target = Path(self._arguments[self._arguments.index("--target-path") + 1])
+        read: dict[str, Any] = json.loads((target / name).read_text(encoding="utf-8"))
+        return read
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return (Path(self._arguments[-1]) / "dbt.log").read_text(encoding="utf-8")
+
 
 @contextmanager
-def dbt_process(python: Path, target: str, state: Path, environment: Mapping[str, str]) -> Iterator[Dbt]:
+def dbt_process(
+    python: Path, target: str, state: Path, environment: Mapping[str, str], project: Path = PROJECT
+) -> Iterator[Dbt]:
     """A dbt process for a target, with its artifacts below `state`; it ends with the context."""
-    arguments = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", target]
+    arguments = ["--project-dir", str(project), "--profiles-dir", str(project), "--target", target]
     arguments += ["--target-path", str(state / "target"), "--log-path", str(state / "logs")]
     with subprocess.Popen(
         [python, Path(__file__).with_name("dbt_session.py")],

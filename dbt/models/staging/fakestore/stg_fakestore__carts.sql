@@ -11,4 +11,4 @@ select
     _record_hash,
     _deleted,
     _load_id
-from {{ source('fakestore', 'carts') }}
+from {{ bronze('fakestore', 'carts') }}

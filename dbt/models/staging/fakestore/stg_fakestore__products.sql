@@ -14,4 +14,4 @@ select
     _record_hash,
     _deleted,
     _load_id
-from {{ source('fakestore', 'products') }}
+from {{ bronze('fakestore', 'products') }}

@@ -19,4 +19,4 @@ select
     _record_hash,
     _deleted,
     _load_id
-from {{ source('fakestore', 'users') }}
+from {{ bronze('fakestore', 'users') }}
