@@ -1,9 +1,25 @@
-"""Metrics: the catalogue of all that there are, and the lines that carry them to CloudWatch.
+"""Metrics: the catalogue of all that there are, and what carries them.
 
-Nothing here asks a network: a metric is a line of a job's log, see :mod:`ingot.metrics.emf`.
+To CloudWatch a metric is a line of a job's log (:mod:`ingot.metrics.emf`), to Prometheus a datagram
+(:mod:`ingot.metrics.statsd`). What Prometheus calls it, :mod:`ingot.metrics.prometheus` says.
 """
 
-from ingot.metrics.catalogue import Alarm, Aws, Catalogue, Limit, Metric, load_catalogue, metrics_namespace
+from ingot.metrics.catalogue import Airflow, Alarm, Aws, Catalogue, Limit, Metric, load_catalogue, metrics_namespace
 from ingot.metrics.emf import emf_line
+from ingot.metrics.statsd import send, statsd_lines
+from ingot.metrics.wording import alarm_text
 
-__all__ = ["Alarm", "Aws", "Catalogue", "Limit", "Metric", "emf_line", "load_catalogue", "metrics_namespace"]
+__all__ = [
+    "Airflow",
+    "Alarm",
+    "Aws",
+    "Catalogue",
+    "Limit",
+    "Metric",
+    "alarm_text",
+    "emf_line",
+    "load_catalogue",
+    "metrics_namespace",
+    "send",
+    "statsd_lines",
+]

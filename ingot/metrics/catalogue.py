@@ -36,7 +36,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         name: its own, and its section's in docs/runbook.md.
         above: it rings where the statistic is greater.
-        statistic: of the values of one period.
+        statistic: of the values of one period; ``count``: how many there were.
         minutes: the period's length.
         happened, safe, do: what it tells a person: what rang, what is still whole, the first thing to do.
         per: an alarm a combination of these labels; all of the metric's unless given.
@@ -46,7 +46,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]*$")]
     above: float | Limit
-    statistic: Literal["max", "min", "sum"]
+    statistic: Literal["max", "min", "sum", "count"]
     minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)]
     happened: Text
     safe: Text
@@ -60,12 +60,32 @@ class Aws(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Attributes:
         namespace, metric: AWS's names.
-        dimensions: our label → AWS's.
+        dimensions: our label → AWS's; a label of Airflow's that AWS does not tell apart has none.
+        all: dimensions that then have the value ``All``.
+        unit: of the values there, if it is not the metric's.
     """
 
     namespace: str
     metric: str
     dimensions: dict[Name, str]
+    all: tuple[str, ...] = ()
+    unit: Literal["milliseconds"] | None = None
+
+
+class Airflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What Airflow calls a metric that it emits itself.
+
+    Attributes:
+        statsd: the name in StatsD, with our labels in braces where it has values
+            (https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/logging-monitoring/metrics.html).
+    """
+
+    statsd: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]+(\.([a-z_]+|\{[a-z_]+\}))+$")]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the name, in its order."""
+        return tuple(part[1:-1] for part in self.statsd.split(".") if part.startswith("{"))
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,23 +95,30 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         type: ``counter``: values add up; ``gauge``: the last one holds; ``distribution``: a value an event.
         unit: of its values.
         labels: what tells its series apart.
-        emitted_by: jobs' steps; ``glue``: a metric filter on Glue's own events; ``aws``: the service itself.
+        emitted_by: jobs' steps; ``dbt``: who runs dbt, when it ends; ``airflow``: Airflow itself; ``glue``: a metric
+            filter on Glue's own events; ``aws``: the service itself.
         meaning: what it counts.
         good: what to expect.
         rollups: fewer labels by which it is kept besides: the values of all the rest together.
         alarm: when it rings; None: it is for looking at.
-        aws: where it is, if a service of AWS emits it.
+        mode: only streams in this mode have it, if it is about streams.
+        age: it grows by a second a second until it is emitted anew; Prometheus has the time at which it was nothing.
+        aws: where it is, if a service of AWS emits it, or MWAA what Airflow does.
+        airflow: what it is called there, if Airflow emits it.
     """
 
     type: Literal["counter", "gauge", "distribution"]
-    unit: Literal["count", "bytes", "seconds", "percent"]
+    unit: Literal["count", "bytes", "seconds", "percent", "usd"]
     labels: tuple[Name, ...]
     emitted_by: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]
     meaning: Text
     good: Text
     rollups: tuple[tuple[Name, ...], ...] = ()
     alarm: Alarm | None = None
+    mode: Literal["landed"] | None = None
+    age: bool = False
     aws: Aws | None = None
+    airflow: Airflow | None = None
 
     def __post_init__(self) -> None:
         for labels in (*self.rollups, (self.alarm and self.alarm.per) or ()):
@@ -99,10 +126,25 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"{', '.join(labels)} are not all labels of it")
         if self.alarm and self.alarm.per and self.alarm.per not in self.series:
             raise ValueError("the labels that an alarm is made per are no series of it")
-        if (self.aws is not None) != (self.emitted_by == ("aws",)):
-            raise ValueError("aws says where a metric is that is emitted by aws, and no other")
-        if self.aws is not None and set(self.aws.dimensions) != set(self.labels):
+        if (self.aws is not None) != (self.emitted_by in (("aws",), ("airflow",))):
+            raise ValueError("aws says where a metric is that is emitted by aws or airflow, and no other")
+        if (self.airflow is not None) != (self.emitted_by == ("airflow",)):
+            raise ValueError("airflow says what a metric is called that is emitted by airflow, and no other")
+        if self.airflow is not None and set(self.airflow.labels) != set(self.labels):
+            raise ValueError("airflow.statsd names each label")
+        if self.type == "distribution" and self.unit != "seconds":
+            raise ValueError("a distribution is in seconds, as StatsD's timings are")
+        if self.age and (self.type, self.unit) != ("gauge", "seconds"):
+            raise ValueError("an age is a gauge in seconds")
+        if self.aws is not None and len(self.aws.dimensions) + len(self.aws.all) != len(self.labels):
             raise ValueError("aws.dimensions names each label")
+        if self.aws and self.aws.unit and self.alarm and self.alarm.statistic != "count":
+            raise ValueError("an alarm on values is not held against others of another unit")
+
+    @property
+    def told_apart(self) -> tuple[str, ...]:
+        """The labels by which CloudWatch has it."""
+        return tuple(self.aws.dimensions) if self.aws else self.labels
 
     @property
     def series(self) -> tuple[tuple[str, ...], ...]:

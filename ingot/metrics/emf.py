@@ -14,7 +14,7 @@ import msgspec
 
 from ingot.metrics.catalogue import Catalogue
 
-_UNITS = {"count": "Count", "bytes": "Bytes", "seconds": "Seconds", "percent": "Percent"}
+_UNITS = {"count": "Count", "bytes": "Bytes", "seconds": "Seconds", "percent": "Percent", "usd": "None"}
 
 
 def emf_line(

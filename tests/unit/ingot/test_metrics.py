@@ -22,6 +22,10 @@ ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2020, 1, 1, tzinfo=UTC)
 LABELS = {"source": "shop", "stream": "carts", "step": "extract"}
 BATCH = Batch(source="shop", stream="carts", interval_start=AT, interval_end=datetime(2020, 2, 1, tzinfo=UTC))
+AIRFLOW = (
+    "type: counter, unit: count, labels: [a], emitted_by: [airflow], meaning: m, good: g,"
+    " aws: {namespace: N, metric: M, dimensions: {a: A}}"
+)
 METRIC = "type: counter, unit: count, labels: [a], emitted_by: [extract], meaning: m, good: g"
 
 
@@ -50,7 +54,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 def test_every_step_of_the_catalogue_is_a_job_or_a_service() -> None:
     for name, metric in load_catalogue().metrics.items():
-        assert set(metric.emitted_by) <= {*JOBS, "glue", "aws"}, name
+        assert set(metric.emitted_by) <= {*JOBS, "dbt", "airflow", "glue", "aws"}, name
 
 
 def test_an_alarm_has_a_name_of_its_own() -> None:
@@ -67,6 +71,11 @@ def test_an_alarm_has_a_name_of_its_own() -> None:
         (f"namespace: I\nmetrics: {{X: {{{METRIC}}}}}", "matching regex"),
         ("namespace: I\nmetrics: {x: {type: counter}}", "missing required"),
         (f"namespace: I\nmetrics: {{x: {{{METRIC.replace('extract', 'aws')}}}}}", "aws says where"),
+        (f"namespace: I\nmetrics: {{x: {{{METRIC.replace('extract', 'airflow')}}}}}", "aws says where"),
+        (f"namespace: I\nmetrics: {{x: {{{METRIC}, airflow: {{statsd: 'x.{{a}}'}}}}}}", "airflow says what"),
+        (f"namespace: I\nmetrics: {{x: {{{AIRFLOW}, airflow: {{statsd: 'x.{{b}}'}}}}}}", "names each label"),
+        (f"namespace: I\nmetrics: {{x: {{{METRIC}, age: true}}}}", "an age is a gauge"),
+        (f"namespace: I\nmetrics: {{x: {{{METRIC.replace('counter', 'distribution')}}}}}", "in seconds"),
         ("namespace: [", "wrong"),
     ],
 )
