@@ -7,7 +7,7 @@ from awsglue.utils import getResolvedOptions
 
 from ingot.batch import parse_time
 from ingot.job import emit, report, verdicts
-from ingot.steps import audit
+from ingot.steps.audit import audit
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse, read_endpoint
 
@@ -24,3 +24,8 @@ with verdicts():
     now = datetime.now(UTC)
     for stream, end in audited.newest.items():
         emit("audit", {"freshness_seconds": (now - end).total_seconds()}, source=args["source"], stream=stream)
+    if cost := audited.cost:
+        values = {"run_cost_usd": float(cost.usd)}
+        if cost.percent is not None:
+            values["run_cost_percent"] = float(cost.percent)
+        emit("audit", values, source=args["source"])

@@ -6,8 +6,9 @@ from awsglue.utils import getResolvedOptions
 
 from ingot.batch import parse_time
 from ingot.job import BATCH_ARGUMENTS, batch_from, given, report, running, verdicts
+from ingot.lineage.flows import extracting
 from ingot.sources import load_source
-from ingot.steps import extract
+from ingot.steps.extract import extract
 from ingot.storage import ObjectStore
 
 args = getResolvedOptions(sys.argv, [*BATCH_ARGUMENTS, "bronze_bucket", "sources_uri", *given("source_secret")])
@@ -16,9 +17,11 @@ with verdicts():
     batch = batch_from(args)
     bronze = ObjectStore(args["bronze_bucket"])
     with running(bronze, batch, "extract", as_of=args["as_of"]) as run:
+        source = load_source(f"{args['sources_uri']}/{batch.source}")
+        run.moves(extracting, source, batch.stream, bronze.bucket)
         manifest = extract(
             batch,
-            source=load_source(f"{args['sources_uri']}/{batch.source}"),
+            source=source,
             bronze=bronze,
             as_of=parse_time(args["as_of"]),
             record=run.record,

@@ -5,9 +5,10 @@ import sys
 from awsglue.utils import getResolvedOptions
 
 from ingot.job import given, report, running, verdicts
+from ingot.lineage.flows import replaying
 from ingot.quarantine import resolving_batch
 from ingot.sources import load_source
-from ingot.steps import resolve
+from ingot.steps.resolve import resolve
 from ingot.storage import ObjectStore
 
 args = getResolvedOptions(
@@ -19,6 +20,7 @@ with verdicts():
     bronze = ObjectStore(args["bronze_bucket"])
     with running(bronze, batch, "replay") as run:
         source = load_source(f"{args['sources_uri']}/{batch.source}")
+        run.moves(replaying, source, batch.stream, bronze.bucket)
         resolved = resolve(
             args["quarantine_key"],
             action=args["action"],

@@ -33,6 +33,8 @@ class Attempt(msgspec.Struct, kw_only=True):
         number: of the step's attempts at this batch, from 1. Clocks may go back; this does not.
         resolves: the batch's.
         load_id: of a load: the number under which its rows are in the warehouse.
+        waited_seconds: of an extract of what landed: how long the oldest object had waited that no batch had taken; 0
+            if none waited.
     """
 
     batch_id: str
@@ -54,6 +56,7 @@ class Attempt(msgspec.Struct, kw_only=True):
     number: int = 1
     resolves: str = ""
     load_id: int | None = None
+    waited_seconds: float | None = None
 
     @property
     def batch(self) -> Batch:

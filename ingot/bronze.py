@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, BinaryIO
 
 import msgspec
@@ -19,8 +20,12 @@ from ingot.storage import ObjectStore
 
 _RESTORE = "restore the object's version before"
 _LEVEL = 1  # 0.44 GB/s a core, at the size of gzip-6
+_AT_ONCE = 10_000  # lines
 _PART_STORED_BYTES = 16 * 2**20
-_PART_RECORDS = 1_000_000  # what refine takes at once
+_PART_RECORDS = 1_000_000
+_CHUNK_BYTES = 2**18  # 1 MiB can be twice as many records as a block shall have
+_BLOCK_BYTES = 4 * 2**20
+_BLOCK_RECORDS = 122_880  # DuckDB's row group
 
 
 class PartWriter:
@@ -41,10 +46,11 @@ class PartWriter:
 
     def write(self, lines: Iterable[bytes]) -> None:
         """Add records, each without a line end."""
-        for line in lines:
-            self._lines.append(line)
-            self._records += 1
-            if len(self._lines) == 10_000:
+        rest = iter(lines)
+        while some := list(islice(rest, _AT_ONCE - len(self._lines))):
+            self._lines += some
+            self._records += len(some)
+            if len(self._lines) == _AT_ONCE:
                 self._compress()
                 if not self._whole and (self._buffer.tell() >= _PART_STORED_BYTES or self._records >= _PART_RECORDS):
                     self._flush()
@@ -140,21 +146,45 @@ def read_lines(store: ObjectStore, part: Part) -> Iterator[bytes]:
     yield from zstandard.ZstdDecompressor().stream_reader(body).readall().splitlines()
 
 
+def read_blocks(stored: BinaryIO, part: Part) -> Iterator[tuple[bytes, int]]:
+    """The lines of a stored part in blocks that fit into memory, each with how many it has; the last end is kept.
+
+    What is read is held to the manifest when it has been read to its end.
+
+    Raises:
+        IntegrityError: its bytes are not those that the manifest recorded, or cannot be read.
+    """
+    digest = hashlib.sha256()
+    waiting: list[bytes] = []
+    size = lines = 0
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(stored) as content:
+            while chunk := content.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                ended = chunk.count(b"\n")
+                size, lines = size + len(chunk), lines + ended
+                if ended and (lines >= _BLOCK_RECORDS or size >= _BLOCK_BYTES):
+                    end = chunk.rfind(b"\n") + 1
+                    yield b"".join([*waiting, memoryview(chunk)[:end]]), lines
+                    waiting, size, lines = [chunk[end:]], len(chunk) - end, 0
+                else:
+                    waiting.append(chunk)
+    except zstandard.ZstdError as error:
+        raise IntegrityError(f"The object cannot be read: {error}.", key=part.key, hint=_RESTORE) from error
+    if rest := b"".join(waiting):
+        yield rest, lines
+    if digest.hexdigest() != part.sha256:
+        raise IntegrityError("The object is not what its manifest recorded.", key=part.key, hint=_RESTORE)
+
+
 def verify(stored: BinaryIO, part: Part) -> None:
     """Hold a stored part to what its manifest recorded of it.
 
     Raises:
         IntegrityError: its bytes are others, or cannot be read.
     """
-    digest = hashlib.sha256()
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(stored) as content:
-            while block := content.read(2**20):
-                digest.update(block)
-    except zstandard.ZstdError as error:
-        raise IntegrityError(f"The object cannot be read: {error}.", key=part.key, hint=_RESTORE) from error
-    if digest.hexdigest() != part.sha256:
-        raise IntegrityError("The object is not what its manifest recorded.", key=part.key, hint=_RESTORE)
+    for _ in read_blocks(stored, part):
+        pass
 
 
 def read_reject_object(store: ObjectStore, key: str) -> Iterator[dict[str, Any]]:
@@ -172,6 +202,7 @@ def _reject_line(refusal: Refusal) -> bytes:
     except UnicodeDecodeError:
         assert refusal.record is not None
         record, encoding = refusal.record.decode("latin-1"), "latin-1"
+    where = {"file": refusal.file} if refusal.file is not None else {}
     return msgspec.json.encode(
         {
             "position": refusal.position,
@@ -182,5 +213,6 @@ def _reject_line(refusal: Refusal) -> bytes:
             "withheld": refusal.record is None,
             "record_sha256": refusal.sha256,
             "line": refusal.line,
+            **where,
         }
     )

@@ -19,10 +19,12 @@ from ingot.manifest import Drift
 WITHHELD = "withheld"
 """In place of an example, or of a key that is data itself."""
 
+OPEN = ("public", "internal")
+"""The classifications of what everybody may see who may see that there is such a stream."""
+
 _JSON = msgspec.json.Encoder(decimal_format="number")
 _SHOWN = 60  # characters of an example
 _LONGEST_PATH = 256
-_OPEN = ("public", "internal")
 # Whole words of a name, and what gives it away wherever it stands in it.
 _SECRET_WORDS = frozenset(("auth", "cookie", "cvc", "cvv", "pin", "pwd", "session"))
 _SECRET_PARTS = ("apikey", "credential", "passw", "privatekey", "secret", "token")
@@ -49,7 +51,7 @@ def as_drift(difference: Difference, contract: Contract) -> Drift:
     """One difference in words."""
     shape, prop = difference.shape, difference.property
     path = (*difference.path[:-1], _shown_name(difference.path[-1]))
-    new: str | None = shape.text if not any(map(_is_telling, shape.names)) else " or ".join(sorted(shape.kinds))
+    new: str | None = shape.text if not any(map(is_telling, shape.names)) else " or ".join(sorted(shape.kinds))
     if difference.kind == "missing":
         new = "null" if shape.count else None
     return Drift(
@@ -94,7 +96,7 @@ def _example(difference: Difference, contract: Contract) -> str | None:
     if difference.example is None:
         return None
     text = _JSON.encode(difference.example).decode() if _is_plain(difference) else ""
-    if not text or not _may_be_shown(difference, contract) or _is_telling(text):
+    if not text or not _may_be_shown(difference, contract) or is_telling(text):
         return WITHHELD
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
@@ -108,10 +110,10 @@ def _may_be_shown(difference: Difference, contract: Contract) -> bool:
     if any(classification(name) != "internal" for name in names):
         return False
     around = [locate(contract, path_text(difference.path[:depth]))[1] for depth in range(1, len(difference.path) + 1)]
-    if any(prop is not None and prop.classification not in _OPEN for prop in around):
+    if any(prop is not None and prop.classification not in OPEN for prop in around):
         return False
     # Where a contract has personal data, a text that nobody classified may be some as well.
-    discreet = any(prop.classification not in _OPEN for prop in walk(contract.properties))
+    discreet = any(prop.classification not in OPEN for prop in walk(contract.properties))
     return difference.property is not None or not (discreet and _holds_text(difference.shape))
 
 
@@ -120,9 +122,10 @@ def _holds_text(shape: Shape) -> bool:
     return "string" in shape.kinds or any(map(_holds_text, inner))
 
 
-def _is_telling(text: str) -> bool:
+def is_telling(text: str) -> bool:
+    """Whether a text looks like somebody's address or number, or like a token."""
     return _TELLING.search(text) is not None
 
 
 def _shown_name(name: str) -> str:
-    return f"({WITHHELD})" if _is_telling(name) else name
+    return f"({WITHHELD})" if is_telling(name) else name

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,8 +13,10 @@ import msgspec
 from ingot.attempt import Attempt, attempt
 from ingot.batch import Batch, parse_time
 from ingot.errors import IngotError
-from ingot.manifest import Manifest
-from ingot.metrics import emf_line, load_catalogue
+from ingot.lineage.events import Flow
+from ingot.lineage.report import Report, reported, run_report
+from ingot.manifest import Manifest, find_manifest
+from ingot.metrics import emf_line, load_catalogue, send, statsd_lines
 from ingot.storage import ObjectStore
 from ingot.tracing import Segment, trace_id, traced
 
@@ -54,10 +56,23 @@ class Running:
     Attributes:
         record: the attempt.
         values: metric → value, emitted when the run ends.
+        lineage: what is reported of it in OpenLineage.
+        bronze: where its batch's manifest is.
     """
 
     record: Attempt
+    lineage: Report
+    bronze: ObjectStore
     values: dict[str, float] = field(default_factory=dict)
+
+    def moves(self, flow: Callable[..., Flow], *parts: object) -> None:
+        """Say what it reads and writes, for lineage: one of :mod:`ingot.lineage.flows`, and all but the manifest."""
+
+        def ending() -> tuple[Flow, Mapping[str, object]]:
+            manifest = find_manifest(self.bronze, self.record.batch)
+            return flow(manifest, *parts), _of_batch(self.record, manifest)
+
+        self.lineage.ending = ending
 
     def published(self, manifest: Manifest) -> None:
         """Count what a batch holds, if it was this run that made it: a second run of a committed batch adds nothing."""
@@ -86,13 +101,59 @@ def running(bronze: ObjectStore, batch: Batch, step: str, *, as_of: str = "") ->
     run: Running | None = None
     failed = True
     try:
-        with traced(_segment(batch, step, as_of)), attempt(bronze, batch, step) as record:
-            run = Running(record)
+        with (
+            traced(_segment(batch, step, as_of)),
+            attempt(bronze, batch, step) as record,
+            reporting(f"{batch.source}.{batch.stream}.{step}", step, batch.source) as lineage,
+        ):
+            run = Running(record, lineage, bronze)
             yield run
         failed = False
     finally:
         if run is not None:
             _emit_end(run, step, failed=failed)
+
+
+def reporting(name: str, step: str, source: str) -> AbstractContextManager[Report]:
+    """Report a run in OpenLineage, if this job or its environment says where to; see :mod:`ingot.lineage.report`.
+
+    Args:
+        name: what it is called there.
+        step, source: of the Glue job.
+    """
+    # As the orchestrator's: the environment's part of the job's name.
+    namespace = _argument("JOB_NAME").removesuffix(f"-{source}-{step}")
+    report = run_report(
+        name,
+        told=_argument("lineage"),
+        namespace=namespace,
+        parent=_argument("lineage_parent"),
+        run=_argument("JOB_RUN_ID"),
+    )
+    return reported(report)
+
+
+def _of_batch(record: Attempt, manifest: Manifest | None) -> dict[str, object]:
+    """What lineage says of the batch of a run that is over."""
+    about: dict[str, object] = {
+        "batchId": record.batch_id,
+        "source": record.source,
+        "stream": record.stream,
+        "intervalStart": record.interval_start,
+        "intervalEnd": record.interval_end,
+        "attempt": record.number,
+        "loadId": record.load_id,
+    }
+    if manifest is not None:
+        about |= {
+            "manifestKey": manifest.batch.manifest_key,
+            "asOf": manifest.as_of,
+            "contractId": manifest.contract_id,
+            "contractVersion": manifest.contract_version,
+            "accepted": manifest.accepted,
+            "rejected": manifest.rejected,
+        }
+    return about
 
 
 def _segment(batch: Batch, step: str, as_of: str) -> Segment | None:
@@ -113,36 +174,36 @@ def _emit_end(run: Running, step: str, *, failed: bool) -> None:
         # Nothing was published, but what was refused is in the quarantine, and the rate may be why it failed.
         accepted, rejected = record.accepted or 0, record.rejected
         values = {"rows_rejected": rejected, "reject_rate": _rate(rejected, accepted + rejected)}
+    if record.waited_seconds is not None:
+        values = {**values, "stream_lag_seconds": record.waited_seconds}
     values = {**values, "step_seconds": record.seconds, "attempts_failed": int(failed)}
     about = {"batch": record.batch_id, "attempt": record.number, "state": record.state, "error": record.error}
     emit(step, values, source=record.source, stream=record.stream, about=about)
 
 
 def emit(
-    step: str, values: Mapping[str, float], *, source: str, stream: str, about: Mapping[str, object] | None = None
+    step: str, values: Mapping[str, float], *, source: str, stream: str = "", about: Mapping[str, object] | None = None
 ) -> None:
     """Print metrics as a line of the embedded metric format, if this job was told in which namespace.
+
+    They are sent by StatsD too, if the environment says where to; see :mod:`ingot.metrics.statsd`.
 
     Args:
         step: who emits them.
         values: metric → value.
-        source, stream: what they are of.
+        source, stream: what they are of; without a stream: of the source.
         about: what else the line says.
 
     Raises:
         ConfigurationError: the catalogue has no such metric.
     """
-    line = emf_line(
-        load_catalogue(),
-        values,
-        {"source": source, "stream": stream, "step": step},
-        namespace=_argument("metrics_namespace"),
-        at=datetime.now(UTC),
-        step=step,
-        **(about or {}),
-    )
-    if _argument("metrics_namespace"):
+    catalogue, now = load_catalogue(), datetime.now(UTC)
+    labels = {"source": source, **({"stream": stream} if stream else {}), "step": step}
+    namespace = _argument("metrics_namespace")
+    line = emf_line(catalogue, values, labels, namespace=namespace, at=now, step=step, **(about or {}))
+    if namespace:
         print(line, flush=True)
+    send(statsd_lines(catalogue, values, labels, at=now))
 
 
 def _argument(name: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from ingot.batch import Batch
 from ingot.errors import BatchMissing, IntegrityError
+from ingot.files.declared import Form
 from ingot.storage import ObjectStore
 
 
@@ -51,6 +52,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int = 0
 
 
+class LandedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of an object that landed: the object itself, unpacked, or one of an archive.
+
+    Attributes:
+        part: where it is in an archive.
+        sha256: of its bytes, unpacked.
+        bytes: its size, unpacked.
+        records: how many of it were read.
+        form: how it was read; None if it was not.
+        same_as: the key under which its content was taken before: nothing of it was read.
+    """
+
+    part: str
+    sha256: str
+    bytes: int
+    records: int
+    form: Form | None = None
+    same_as: str | None = None
+
+
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
     """One object of the landing prefix that a batch took.
 
@@ -60,8 +81,9 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         sha256: of its bytes as they lay there.
         modified: when S3 says that it was put.
         bytes: its size as it lay there.
-        records: how many there were in it: its lines, but for empty ones.
+        records: how many there were in it: its lines or rows, but for empty ones.
         accepted: how many of them became lines of the batch: the objects' lines follow each other.
+        files: what was in it, in order; none if it is one file of lines (NDJSON), plain or packed.
     """
 
     key: str
@@ -71,6 +93,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     records: int
     accepted: int
+    files: tuple[LandedFile, ...] = ()
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +164,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         key: what the stream's keys were made of then: ``id:integer``.
         resolves: where its records are from, if they were refused before.
         landed: the objects that it took, in the order in which it did.
+        fallback: why the records are from the stream's fallback, if they are; then the watermark stayed where it was.
         taken: of a stream that lands: the objects that this batch and those before it took, as far as they are there.
             The object is that of the batch before, if nothing changed.
     """
@@ -179,6 +203,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     resolves: Resolution | None = None
     landed: tuple[Landed, ...] = ()
     taken: Part | None = None
+    fallback: str | None = None
 
     @property
     def batch(self) -> Batch:

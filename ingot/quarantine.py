@@ -16,7 +16,7 @@ import msgspec
 from ingot.batch import Batch, parse_batch
 from ingot.bronze import read_lines
 from ingot.errors import ConfigurationError
-from ingot.gate import Refusal, Violation
+from ingot.gate import InFile, Refusal, Violation
 from ingot.gate.redact import Redactor
 from ingot.manifest import Manifest, find_manifest, resolves_of
 from ingot.storage import ObjectStore
@@ -94,6 +94,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     withheld: bool
     record_sha256: str | None
     line: int | None = None  # objects of older versions do not say
+    file: InFile | None = None
 
     def breaks(self, rule: str | None) -> bool:
         """Whether one of its violations is of a rule; None is any."""
@@ -103,7 +104,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     def refusal(self) -> Refusal:
         """It as the gate gave it, with the record's exact bytes."""
         bytes_ = self.record.encode(self.record_encoding or "utf-8") if self.record is not None else None
-        return Refusal(self.position, self.key, self.violations, bytes_, self.record_sha256, self.line)
+        return Refusal(self.position, self.key, self.violations, bytes_, self.record_sha256, self.line, self.file)
 
 
 _REJECT = msgspec.json.Decoder(Reject)

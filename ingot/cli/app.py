@@ -10,10 +10,12 @@ import sys
 
 import typer
 
-from ingot.cli import ask, explain, intervals, rebuild, transform
+from ingot.cli import ask, explain, intervals, land, lineage, rebuild, transform, ui
 from ingot.cli.contracts import contract
 from ingot.cli.cost import cost
 from ingot.cli.quarantine import quarantine
+from ingot.cli.source import source
+from ingot.cli.stream import stream
 from ingot.errors import IngotError
 
 app = typer.Typer(
@@ -23,13 +25,18 @@ app.command()(ask.sql)
 app.command()(ask.batches)
 app.command()(ask.status)
 app.command()(explain.explain)
+app.command()(lineage.lineage)
+app.command()(land.land)
 app.command()(intervals.gaps)
 app.command()(intervals.backfill)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(stream, name="stream")
 app.command()(transform.transform)
 app.command()(rebuild.rebuild)
 app.add_typer(contract, name="contract")
+app.add_typer(source, name="source")
 app.add_typer(cost, name="cost")
+app.command()(ui.ui)
 app.command()(ask.version)
 
 

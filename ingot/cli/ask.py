@@ -20,8 +20,12 @@ def sql(
     """
     from ingot.cli.context import warehouse
     from ingot.cli.output import show
+    from ingot.warehouse.base import Table
 
-    show(warehouse().query(query, limit=limit), json=json)
+    answer = warehouse().query(query, limit=limit + 1)
+    show(Table(answer.columns, answer.rows[:limit]), json=json)
+    if len(answer.rows) > limit:  # on stderr, so that a script's JSON stays JSON
+        typer.echo(f"There are more than {limit} rows, and these are the first: give --limit for more.", err=True)
 
 
 def batches(
@@ -31,7 +35,7 @@ def batches(
     limit: Limit = 50,
     json: Json = False,
 ) -> None:
-    """What became of every batch: accepted, rejected, seconds, and the reason if it failed.
+    """What became of every batch: accepted, rejected, seconds, and the reason if it failed or is from a fallback.
 
     Example: ingot batches --source fakestore --state FAILED
     """

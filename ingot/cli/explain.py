@@ -131,8 +131,9 @@ def _origin(origin: Origin) -> Iterator[str]:
         yield f"refused at first in batch [cyan]{refused.batch_id}[/]: {_text(refused.object, cut=False)}"
     if (landed := origin.landed) is not None:
         line = f" line {landed.line}," if landed.line is not None else ""
+        part = f", in it [bold]{_text(landed.part, cut=False)}[/]" if landed.part else ""
         yield (
-            f"from [bold]{_text(landed.object, cut=False)}[/]{line} record {landed.record} of {landed.records}, "
+            f"from [bold]{_text(landed.object, cut=False)}[/]{part}{line} record {landed.record} of {landed.records}, "
             f"landed {_text(landed.modified)}, batch begun {_text(origin.extracted_at)}"
         )
     asked = "not in the answer to" if origin.deleted else "from" if len(origin.requests) == 1 else "from one of"

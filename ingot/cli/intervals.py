@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,27 +35,15 @@ def gaps(
 
     Example: ingot gaps --source fakestore --from 2020-01-01 --to 2020-04-01
     """
-    from ingot.cli import context
+    from ingot.cli import context, reports
     from ingot.cli.output import show
-    from ingot.coverage import absent, committed
-    from ingot.schedule import ranges
     from ingot.warehouse.base import Table
 
     names = context.names()
-    bronze, loaded = context.bronze(names), _Loaded(context.chosen_streams(names, source, stream))
+    loaded = _Loaded(context.chosen_streams(names, source, stream))
     until = min(end or _now(), _now())
-    rows: list[tuple[object, ...]] = []
-    for each, one in loaded.streams:
-        since = start or datetime.combine(each.start_date, time(), UTC)
-        batches = committed(bronze, one)
-        for first, last, count in ranges(absent(each, one, batches, since, until)):
-            rows.append((each.name, one.name, "MISSING", first, last, count, None))
-        for batch in loaded.lacks(each.name, batches):
-            if batch.interval_start < until and since < batch.interval_end:
-                rows.append(
-                    (each.name, one.name, "NOT LOADED", batch.interval_start, batch.interval_end, None, batch.id)
-                )
-    show(Table(["source", "stream", "what", "from", "to", "intervals", "batch"], rows), json=json)
+    rows = list(reports.gaps(context.bronze(names), loaded.streams, loaded.lacks, start, until))
+    show(Table(list(reports.GAPS), rows), json=json)
     raise typer.Exit(1 if rows else 0)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -105,14 +105,29 @@ class _Running:
         self.due = time.monotonic() + seconds
 
 
-def run(chains: Iterable[Chain], *, at_once: int = 1, retry_seconds: float = 5.0) -> list[Outcome]:
+_Say = Callable[[_Running, str], None]
+
+
+def on_stderr(line: str) -> None:
+    """Where the command line tells its progress."""
+    typer.echo(line, err=True)
+
+
+def run(
+    chains: Iterable[Chain],
+    *,
+    at_once: int = 1,
+    retry_seconds: float = 5.0,
+    tell: Callable[[str], None] = on_stderr,
+) -> list[Outcome]:
     """Run chains of jobs, some at once, each to its end; the outcomes in the order of the chains.
 
-    A chain that fails does not stop the others. Progress is told on stderr. Ctrl-C ends the waiting and not the jobs.
+    A chain that fails does not stop the others. Ctrl-C ends the waiting and not the jobs.
 
     Args:
         at_once: how many chains run side by side.
         retry_seconds: before a second try of a step; before a third twice as much.
+        tell: gets the lines of progress.
 
     Raises:
         ConfigurationError: a job is not deployed, or the person may not start it.
@@ -123,23 +138,27 @@ def run(chains: Iterable[Chain], *, at_once: int = 1, retry_seconds: float = 5.0
     order = [chain.label for chain in queue]
     running: list[_Running] = []
     ended: dict[str, Outcome] = {}
-    with _saying_what_goes_on(running):
+
+    def say(each: _Running, what: str) -> None:
+        tell(f"{each.chain.label}: {each.current.job} {what}")
+
+    with _saying_what_goes_on(running, say):
         while queue or running:
             while queue and len(running) < at_once:
                 running.append(_Running(queue.popleft()))
             time.sleep(max(0.0, min(each.due for each in running) - time.monotonic()))
             for each in [r for r in running if r.due <= time.monotonic()]:
-                outcome = _advance(glue, each, retry_seconds)
+                outcome = _advance(glue, each, retry_seconds, say)
                 if outcome is not None:
                     ended[outcome.label] = outcome
                     running.remove(each)
     return [ended[label] for label in order]
 
 
-def _advance(glue: Any, each: _Running, retry_seconds: float) -> Outcome | None:
+def _advance(glue: Any, each: _Running, retry_seconds: float, say: _Say) -> Outcome | None:
     """Do what is due for a chain; its outcome if that was the last."""
     if each.run_id is None:
-        _start(glue, each)
+        _start(glue, each, say)
         return None
     with _answers(each.current.job):
         found = glue.get_job_run(JobName=each.current.job, RunId=each.run_id)["JobRun"]
@@ -149,32 +168,32 @@ def _advance(glue: Any, each: _Running, retry_seconds: float) -> Outcome | None:
         each.wait(each.pause)
         return None
     if state == "SUCCEEDED":
-        _tell(each, f"done in {time.monotonic() - each.began:.0f} s")
+        say(each, f"done in {time.monotonic() - each.began:.0f} s")
         each.step, each.tries, each.run_id = each.step + 1, 0, None
         return Outcome(label=each.chain.label, reason=None) if each.step == len(each.chain.steps) else None
     verdict, reason = read_reason(str(found.get("ErrorMessage") or f"{state}; its log says more"))
     if verdict == "TRANSIENT" and state != "STOPPED" and each.tries < TRIES:
         pause = retry_seconds * 2 ** (each.tries - 1)
-        _tell(each, f"{state}, and is tried again in {pause:g} s: {reason}")
+        say(each, f"{state}, and is tried again in {pause:g} s: {reason}")
         each.run_id = None
         each.wait(pause)
         return None
-    _tell(each, f"{state}: {reason}")
+    say(each, f"{state}: {reason}")
     return Outcome(label=each.chain.label, reason=f"{each.current.job} {state}: {reason} (run {each.run_id})")
 
 
-def _start(glue: Any, each: _Running) -> None:
+def _start(glue: Any, each: _Running, say: _Say) -> None:
     step = each.current
     try:
         with _answers(step.job):
             answer = glue.start_job_run(JobName=step.job, Arguments=dict(step.arguments))
     except glue.exceptions.ConcurrentRunsExceededException:
-        _tell(each, "waits: as many of its runs as the job allows are going on")
+        say(each, "waits: as many of its runs as the job allows are going on")
         each.wait(_LAST_LOOK)
         return
     each.run_id, each.tries, each.began, each.pause = answer["JobRunId"], each.tries + 1, time.monotonic(), _FIRST_LOOK
     each.wait(each.pause)
-    _tell(each, "started")
+    say(each, "started")
 
 
 def read_reason(message: str) -> tuple[str, str]:
@@ -212,18 +231,14 @@ def _answers(job: str) -> Iterator[None]:
 
 
 @contextmanager
-def _saying_what_goes_on(running: list[_Running]) -> Iterator[None]:
+def _saying_what_goes_on(running: list[_Running], say: _Say) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
         for each in running:
             if each.run_id is not None:
-                _tell(each, f"goes on without being waited for (run {each.run_id})")
+                say(each, f"goes on without being waited for (run {each.run_id})")
         if isinstance(error, KeyboardInterrupt):
             typer.echo("Stopped waiting. What is done stays done: the same command goes on from there.", err=True)
             raise typer.Exit(INTERRUPTED) from error
         raise
-
-
-def _tell(each: _Running, what: str) -> None:
-    typer.echo(f"{each.chain.label}: {each.current.job} {what}", err=True)

@@ -35,6 +35,9 @@ FromIfGiven = Annotated[
     datetime | None,
     typer.Option("--from", parser=_moment, metavar="TIME", help="From this time (ISO 8601, UTC); else the start date."),
 ]
+AtIfGiven = Annotated[
+    datetime | None, typer.Option("--at", parser=_moment, metavar="TIME", help="As of this time; else now.")
+]
 ToIfGiven = Annotated[
     datetime | None, typer.Option("--to", parser=_moment, metavar="TIME", help="Up to this time; else up to now.")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
 import msgspec
@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from ingot.warehouse.base import Table
+if TYPE_CHECKING:
+    from ingot.warehouse.base import Table
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
 _COLOURS = {"LOADED": "green", "COMMITTED": "yellow", "RUNNING": "yellow", "FAILED": "bold red"}

@@ -10,13 +10,8 @@ import typer
 from ingot.cli.options import AtOnce, Json, Limit, OfSource, OfStream, Yes
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from ingot.batch import Batch
-    from ingot.manifest import Manifest
     from ingot.naming import Names
     from ingot.quarantine import QuarantineObject, Reject
-    from ingot.storage import ObjectStore
 
 quarantine = typer.Typer(
     help="Refused records: list and show them, send them through the present contract, or give them up.",
@@ -49,6 +44,7 @@ def list_(
     """
     from ingot.cli import context
     from ingot.cli.output import show, show_json
+    from ingot.cli.resolving import counts
     from ingot.warehouse.base import Table
 
     _known_state(state)
@@ -58,7 +54,7 @@ def list_(
         show_json([_described(each) for each in found])
         return
     rows = [
-        (_hash(each), each.batch.id, each.records, _counts(each.rules), each.state, each.resolved_by) for each in found
+        (_hash(each), each.batch.id, each.records, counts(each.rules), each.state, each.resolved_by) for each in found
     ]
     show(Table(["object", "batch", "records", "rules", "state", "resolved_by"], rows), json=False)
 
@@ -76,7 +72,8 @@ def show_records(
 ) -> None:
     """Refused records: the stored bytes, and each rule that they broke, with where and why.
 
-    A record that breaks several rules has a line a violation. One that could hold a secret is withheld.
+    A record that breaks several rules has a line a violation. One that could hold a secret is withheld. Of one that
+    landed it says the object, the file in it if it is an archive, the line or row, and the column or character.
 
     Example: ingot quarantine show --source fakestore --stream carts --rule type --json
     """
@@ -84,22 +81,29 @@ def show_records(
 
     from ingot.cli import context
     from ingot.cli.output import show, show_json
+    from ingot.cli.resolving import rejects_of
     from ingot.warehouse.base import Table
 
     _known_state(state)
     names = context.names()
     bronze = context.bronze(names)
     objects = _select(names, source, stream, batch, rule, key, state)
-    records = list(islice(((each, reject) for each in objects for reject in _rejects(bronze, each, rule)), limit))
+    records = list(islice(((each, reject) for each in objects for reject in rejects_of(bronze, each, rule)), limit))
     if json:
         show_json([_record(each, reject) for each, reject in records])
         return
+    landed = any(reject.file is not None for _, reject in records)
     rows = [
-        (_hash(each), reject.position, reject.key, violation.rule, violation.path, violation.reason, _text(reject))
+        (
+            *(_hash(each), reject.position, reject.key, violation.rule, violation.path, violation.reason),
+            *([_where(reject, violation.path)] if landed else []),
+            _text(reject),
+        )
         for each, reject in records
         for violation in reject.violations
     ]
-    show(Table(["object", "position", "key", "rule", "path", "reason", "record"], rows), json=False)
+    where = ["where"] if landed else []
+    show(Table(["object", "position", "key", "rule", "path", "reason", *where, "record"], rows), json=False)
 
 
 @quarantine.command()
@@ -141,7 +145,9 @@ def discard(
 
     Example: ingot quarantine discard --batch fakestore.carts.20200101T000000Z.20200401T000000Z --reason "test data"
     """
-    if not reason.strip() or reason.startswith("-"):
+    from ingot.cli.resolving import is_reason
+
+    if not is_reason(reason):
         raise typer.BadParameter("it must say something", param_hint="--reason")
     _resolve("discard", source, stream, batch, rule, key, reason, concurrency, json, ask=not yes)
 
@@ -160,130 +166,30 @@ def _resolve(
     ask: bool = False,
 ) -> None:
     """Resolve what is open, load the batches that come of it, and tell."""
-    from ingot.cli import context, jobs
+    from ingot.cli import context, resolving
     from ingot.cli.output import show_json
-    from ingot.manifest import find_manifest
-    from ingot.quarantine import resolving_batch
 
     names = context.names()
     bronze = context.bronze(names)
     found = list(_select(names, source, stream, batch, rule, key, "all"))
-    # Resolved by a call that was stopped before its batch was loaded: that is still to be done.
-    begun = [each for each in found if each.state == "RESOLVED" and not _was_loaded(bronze, each)]
-    chosen = [each for each in found if each.state == "OPEN"]
-    if not chosen and not begun:
+    work = resolving.plan(bronze, found, action, rule=rule, reason=reason)
+    if not work.chosen and not work.begun:
         typer.echo("Nothing is open.", err=True)
         if json:
             show_json([])
         return
-    if ask and chosen:
-        records = sum(each.records or 0 for each in chosen)
+    if ask and work.chosen:
+        records = sum(each.records or 0 for each in work.chosen)
         which = f"those of {records} records that break {rule}" if rule else f"{records} records"
-        typer.confirm(f"Give up {which} in {len(chosen)} objects for good?", abort=True, err=True)
-    arguments: dict[str, str] = {"--action": action}
-    arguments |= {name: text for name, text in (("--rule", rule), ("--reason", reason)) if text is not None}
-    failures: dict[str, str | None] = {}
-
-    def run(chains: list[jobs.Chain]) -> None:
-        failures.update({each.label: each.reason for each in jobs.run(chains, at_once=concurrency) if each.reason})
-
-    run(
-        [
-            jobs.Chain(
-                label=f"{each.batch.id} {_hash(each)}",
-                steps=[
-                    jobs.Step(
-                        job=names.job(each.batch.source, "replay"),
-                        arguments={**arguments, "--quarantine_key": each.key},
-                    )
-                ],
-            )
-            for each in chosen
-        ]
-    )
-    resolved = [(each, find_manifest(bronze, resolving_batch(each.key))) for each in [*chosen, *begun]]
-    run(
-        [
-            jobs.Chain(
-                label=manifest.batch_id,
-                steps=[jobs.batch_step(names, manifest.batch, step, manifest.as_of) for step in ("refine", "load")],
-            )
-            for _, manifest in resolved
-            if manifest is not None
-        ]
-    )
-    for source, start, end in _to_audit(
-        [(each.batch, _failure(each, manifest, failures) is not None) for each, manifest in resolved]
-    ):
-        run([jobs.audit_chain(names, source, start, end)])
-    results = [
-        _result(each, manifest, failures, 0 if manifest else sum(1 for _ in _rejects(bronze, each, rule)))
-        for each, manifest in resolved
-    ]
+        typer.confirm(f"Give up {which} in {len(work.chosen)} objects for good?", abort=True, err=True)
+    results = resolving.resolve(names, bronze, work, at_once=concurrency, tell=lambda line: typer.echo(line, err=True))
     if json:
-        show_json(results)
-    for result in results:
-        typer.echo(_sentence(result), err=json)
-    if any(result["accepted"] for result in results):
+        show_json(results.objects)
+    for result in results.objects:
+        typer.echo(resolving.sentence(result), err=json)
+    if any(result["accepted"] for result in results.objects):
         typer.echo("Silver and gold follow with the next transform, or now: ingot transform", err=json)
-    raise typer.Exit(1 if failures or any(result["refused_again"] for result in results) else 0)
-
-
-def _result(
-    each: QuarantineObject, manifest: Manifest | None, failures: dict[str, str | None], chosen: int
-) -> dict[str, Any]:
-    """What became of one object, as ``--json`` has it.
-
-    Args:
-        chosen: of how many records that was to be.
-    """
-    resolution = manifest.resolves if manifest is not None else None
-    chosen = resolution.chosen if resolution is not None else chosen
-    accepted = manifest.accepted if manifest is not None else 0
-    discarded = resolution.discarded if resolution is not None else 0
-    superseded = resolution.superseded if resolution is not None else 0
-    return {
-        "key": each.key,
-        "batch": each.batch.id,
-        "new_batch": manifest.batch_id if manifest is not None else None,
-        "accepted": accepted,
-        "discarded": discarded,
-        "superseded": superseded,
-        "refused_again": chosen - accepted - discarded - superseded,
-        "open": manifest.rejected if manifest is not None else each.records,
-        "open_rules": manifest.reject_rules if manifest is not None else each.rules,
-        "failed": _failure(each, manifest, failures),
-    }
-
-
-def _failure(each: QuarantineObject, manifest: Manifest | None, failures: dict[str, str | None]) -> str | None:
-    return failures.get(f"{each.batch.id} {_hash(each)}") or failures.get(manifest.batch_id if manifest else "")
-
-
-def _to_audit(batches: list[tuple[Batch, bool]]) -> list[tuple[str, datetime, datetime]]:
-    """The source and interval of each audit: one of a source, and one of each interval in which a job failed.
-
-    An audit looks at all of a source's batches. It is told an interval because of attempts that have no end: these are
-    of jobs that were killed.
-    """
-    failed = {(batch.source, batch.interval_start, batch.interval_end) for batch, failed in batches if failed}
-    any_one = {batch.source: (batch.source, batch.interval_start, batch.interval_end) for batch, _ in batches}
-    return sorted(failed | {one for source, one in any_one.items() if source not in {each[0] for each in failed}})
-
-
-def _sentence(result: dict[str, Any]) -> str:
-    parts = []
-    if result["accepted"]:
-        parts.append(f"{result['accepted']} accepted (now in batch {result['new_batch']})")
-    if result["discarded"]:
-        parts.append(f"{result['discarded']} given up")
-    if result["superseded"]:
-        parts.append(f"{result['superseded']} superseded by a later version in the same answer")
-    if result["open"]:
-        parts.append(f"{result['open']} still open ({_counts(result['open_rules'])})")
-    if result["failed"]:
-        parts.append(f"FAILED: {result['failed']}")
-    return f"{result['batch']}: {', '.join(parts)}"
+    raise typer.Exit(0 if results.passed else 1)
 
 
 def _select(
@@ -318,30 +224,6 @@ def _select(
         raise typer.BadParameter(f"there is no object {key!r} in the quarantine", param_hint="--key")
 
 
-def _rejects(bronze: ObjectStore, each: QuarantineObject, rule: str | None) -> Iterator[Reject]:
-    """The records of an object that break a rule."""
-    import msgspec
-
-    from ingot.bronze import read_reject_object
-    from ingot.quarantine import Reject
-
-    rejects = msgspec.convert(list(read_reject_object(bronze, each.key)), list[Reject])
-    return (reject for reject in rejects if reject.breaks(rule))
-
-
-def _was_loaded(bronze: ObjectStore, each: QuarantineObject) -> bool:
-    import msgspec
-
-    from ingot.attempt import Attempt
-    from ingot.quarantine import resolving_batch
-
-    attempts: Iterator[Attempt] = (
-        msgspec.json.decode(bronze.get(key), type=Attempt)
-        for key in bronze.keys(resolving_batch(each.key).attempts_prefix("load"))
-    )
-    return any(attempt.state == "SUCCEEDED" for attempt in attempts)
-
-
 def _hash(each: QuarantineObject) -> str:
     from ingot.manifest import resolves_of
 
@@ -363,6 +245,8 @@ def _described(each: QuarantineObject) -> dict[str, Any]:
 
 
 def _record(each: QuarantineObject, reject: Reject) -> dict[str, Any]:
+    from dataclasses import asdict
+
     return {
         "object": _hash(each),
         "batch": each.batch.id,
@@ -373,15 +257,25 @@ def _record(each: QuarantineObject, reject: Reject) -> dict[str, Any]:
         "record_encoding": reject.record_encoding,
         "withheld": reject.withheld,
         "record_sha256": reject.record_sha256,
+        "file": reject.file and asdict(reject.file),
     }
+
+
+def _where(reject: Reject, path: str) -> str | None:
+    """Where in what landed a violation is."""
+    place = reject.file
+    if place is None:
+        return None
+    name = place.object.removeprefix("landing/") + (f"!{place.part}" if place.part else "")
+    line = f" line {place.line}" if place.line is not None else ""
+    column = place.columns.get(path)
+    if column is None:
+        return f"{name}{line}"
+    return f"{name}{line}, {column if column.startswith('character') else f'column {column}'}"
 
 
 def _text(reject: Reject) -> str:
     return "(withheld)" if reject.record is None else reject.record
-
-
-def _counts(rules: dict[str, int]) -> str:
-    return ", ".join(f"{rule} {count}" for rule, count in rules.items())
 
 
 def _known_state(state: str) -> None:

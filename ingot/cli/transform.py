@@ -66,7 +66,18 @@ def dbt_command(project: Path) -> str:
 
 
 def build(command: str, project: Path, endpoint: Endpoint, options: list[str]) -> int:
-    """Run `dbt build`; what it prints goes to stderr. Its exit code: 0, 1 (a model or test failed) or 2 (all else)."""
+    """Run `dbt build`; what it prints goes to stderr. Its exit code: 0, 1 (a model or test failed) or 2 (all else).
+
+    Two at once in one warehouse take turns.
+
+    Raises:
+        WarehouseUnavailable: it does not answer.
+    """
+    from ingot.warehouse import load_warehouse
+
+    def waiting() -> None:
+        typer.echo("Another dbt builds in this warehouse: this one waits for its end.", err=True)
+
     variables = {
         "INGOT_WAREHOUSE_HOST": endpoint.host,
         "INGOT_WAREHOUSE_PORT": str(endpoint.port),
@@ -76,8 +87,8 @@ def build(command: str, project: Path, endpoint: Endpoint, options: list[str]) -
     }
     folder = str(project.resolve())
     # Beside the project dbt would leave its target, which is deployed.
-    with tempfile.TemporaryDirectory(prefix="ingot-dbt-") as scratch:
-        return subprocess.run(
+    with load_warehouse(endpoint).turn(waiting), tempfile.TemporaryDirectory(prefix="ingot-dbt-") as scratch:
+        done = subprocess.run(
             [
                 command, "build", "--project-dir", folder, "--profiles-dir", folder, "--target", _target(endpoint),
                 "--target-path", scratch, "--log-path", scratch, "--exclude-resource-type", "unit_test", *options,
@@ -86,7 +97,11 @@ def build(command: str, project: Path, endpoint: Endpoint, options: list[str]) -
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             check=False,
-        ).returncode  # fmt: skip
+        )  # fmt: skip
+        metrics = Path(folder, "run_metrics.py")
+        if metrics.is_file():
+            subprocess.run([sys.executable, str(metrics), scratch], stdout=sys.stderr, check=False)
+        return done.returncode
 
 
 def _target(endpoint: Endpoint) -> str:

@@ -2,16 +2,19 @@
 
 from ingot.cost.fixed import Line, fixed_lines, read_templates
 from ingot.cost.prices import Price, Prices, load_prices
-from ingot.cost.runs import BatchCost, Worker, batch_cost
+from ingot.cost.runs import STEP_WORKER, BatchCost, RunCost, Worker, batch_cost, run_cost
 
 __all__ = [
+    "STEP_WORKER",
     "BatchCost",
     "Line",
     "Price",
     "Prices",
+    "RunCost",
     "Worker",
     "batch_cost",
     "fixed_lines",
     "load_prices",
     "read_templates",
+    "run_cost",
 ]

@@ -176,6 +176,21 @@ def _metrics(name: str, properties: Properties, resources: Resources) -> Used:
     yield "cloudwatch-metric", Decimal(len(properties["MetricTransformations"]))
 
 
+def _fargate(name: str, properties: Properties, resources: Resources) -> Used:
+    definition = resources[properties["TaskDefinition"]["Ref"]]["Properties"]
+    arm = definition.get("RuntimePlatform", {}).get("CpuArchitecture") == "ARM64"
+    tasks = Decimal(properties.get("DesiredCount", 1))
+    suffix = "-arm" if arm else ""
+    yield f"fargate-vcpu{suffix}", tasks * Decimal(definition["Cpu"]) / 1024
+    yield f"fargate-gb{suffix}", tasks * Decimal(definition["Memory"]) / 1024
+
+
+def _load_balancer(name: str, properties: Properties, resources: Resources) -> Used:
+    yield "load-balancer", Decimal(1)
+    if properties.get("Scheme") != "internal":  # an address in each of its subnets
+        yield "public-ipv4", Decimal(len(properties["Subnets"]))
+
+
 def _pipeline(name: str, properties: Properties, resources: Resources) -> Used:
     if properties.get("PipelineType", "V1") == "V1":
         yield "codepipeline-v1", Decimal(1)
@@ -187,6 +202,8 @@ _PRICED: Mapping[str, Callable[[str, Properties, Resources], Used]] = {
     "AWS::EC2::NatGateway": _each("nat-gateway"),
     "AWS::EC2::EIP": _each("public-ipv4"),
     "AWS::EC2::VPCEndpoint": _endpoint,
+    "AWS::ECS::Service": _fargate,
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
     "AWS::RDS::DBCluster": _aurora,
     "AWS::MWAA::Environment": _mwaa,
     "AWS::Kinesis::Stream": _stream,
@@ -205,7 +222,9 @@ _BY_USE: Mapping[str, str] = {
     "AWS::EC2::NatGateway": "and by the GB that passes",
     "AWS::EC2::VPCEndpoint": "and by the GB that passes",
     "AWS::ECR::Repository": "by the GB stored",
+    "AWS::ECS::Service": "and twice that while a deployment goes on",
     "AWS::ECS::TaskDefinition": "by the second of tasks, a vCPU and a GB of memory",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "and by the LCU-hour: connections, requests and GB that pass",
     "AWS::Glue::Job": "by the second of runs, a DPU: see `ingot cost runs`",
     "AWS::Glue::DataQualityRuleset": "by the second of evaluations, a DPU",
     "AWS::Kinesis::Stream": "and by the GB",
@@ -247,6 +266,8 @@ _FREE = frozenset(
         "EC2::VPC",
         "EC2::VPCGatewayAttachment",
         "ECS::Cluster",
+        "ElasticLoadBalancingV2::Listener",
+        "ElasticLoadBalancingV2::TargetGroup",
         "Events::EventBusPolicy",
         "Events::Rule",
         "Glue::Connection",
@@ -282,6 +303,7 @@ _FREE = frozenset(
         "SQS::QueuePolicy",
         "SSM::Parameter",
         "Scheduler::ScheduleGroup",
+        "WAFv2::WebACLAssociation",
         "SecretsManager::ResourcePolicy",
         "SecretsManager::RotationSchedule",
         "SecretsManager::SecretTargetAttachment",

@@ -1,4 +1,4 @@
-"""What a batch cost: its attempts on Glue, its requests to S3, and what its objects cost a month.
+"""What a batch cost, and a run: attempts on Glue, requests to S3, and what objects cost a month.
 
 It is an estimate from Ingot's own records. Not in it: Glue's seconds before and after a step (the script's imports),
 requests to KMS (few, with bucket keys), logs, the Parquet in the lake, the warehouse.
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
+from statistics import median
 
 from ingot.attempt import Attempt
 from ingot.cost.prices import Prices
@@ -34,6 +35,50 @@ class Worker:
 
     kind: str
     count: int
+
+
+STEP_WORKER = Worker(kind="G.1X", count=2)
+"""What our jobs are deployed with: the least that a Spark job can have."""
+USUAL_RUNS = 20
+"""How many runs say what is usual."""
+_FEWEST_RUNS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCost:
+    """What a source's run over one interval cost.
+
+    Attributes:
+        usd: what Glue bills for all attempts at its steps.
+        percent: of what such runs usually cost; None: there are too few to say.
+    """
+
+    usd: Decimal
+    percent: Decimal | None
+
+
+def run_cost(interval: str, billed: Mapping[str, int], prices: Prices) -> RunCost | None:
+    """What a run cost, beside those before it.
+
+    Requests to S3 are not in it: a hundredth of what Glue's shortest run costs.
+
+    Args:
+        interval: which, as in the id of its batches.
+        billed: interval → the seconds that Glue bills, of this run and of others of the source.
+        prices: the table.
+
+    Returns:
+        None if nothing ran.
+    """
+    seconds = {each: Decimal(all_of_it) for each, all_of_it in billed.items()}
+    own = seconds.pop(interval, None)
+    if own is None:
+        return None
+    usual = median(seconds.values()) if len(seconds) >= _FEWEST_RUNS else None
+    return RunCost(
+        usd=own * _dpus(STEP_WORKER, prices) / _HOUR * prices["glue-dpu"].usd,
+        percent=100 * own / usual if usual else None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,15 +6,15 @@ import hashlib
 import io
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 import msgspec
 import zstandard
 
 from ingot.batch import parse_batch
 from ingot.errors import IntegrityError
-from ingot.fetch.landed import records_of
+from ingot.fetch.landed import line_of
 from ingot.manifest import Landed, Manifest, Part, Request, read_manifest
+from ingot.naming import failed_prefix
 from ingot.quarantine import batch_of, read_as_lines, read_rejects
 from ingot.storage import ObjectStore
 
@@ -42,9 +42,10 @@ class LandedAt(msgspec.Struct, frozen=True):
         object: where it landed.
         record: which of its records it is, from 1.
         records: how many it has.
-        line: its line, from 1, as ``sed -n`` counts what is decompressed; None if it has none, or if the object is not
-            there any more as it was.
+        line: its line, from 1, as ``sed -n`` counts what is decompressed, or its row; None if it has none, or if the
+            object is not there any more as it was.
         modified: when it was put there.
+        part: the file in it, if it is an archive.
     """
 
     object: str
@@ -52,6 +53,7 @@ class LandedAt(msgspec.Struct, frozen=True):
     records: int
     line: int | None
     modified: datetime
+    part: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -131,7 +133,7 @@ class Origins:
             extracted_at=first.started_at,
             requests=[
                 Asked(request.url, request.status, request.seconds, request.tries)
-                for request in _requests(first, line, position, deleted)
+                for request in requests_of(first, line, position, deleted)
             ],
             record=self._record(part, number, record_hash) if self.records else None,
             landed=self._landing(first, line, position) if first.landed else None,
@@ -175,17 +177,17 @@ class Origins:
             position = line + sum(lines is not None and lines <= line for lines in before)
         for landed in manifest.landed:
             if position < landed.records:
-                number = self._landed_line(manifest, landed, position)
-                return LandedAt(self._uri(landed.key), position + 1, landed.records, number, landed.modified)
+                part, number = self._landed_line(manifest, landed, position)
+                return LandedAt(self._uri(landed.key), position + 1, landed.records, number, landed.modified, part)
             position -= landed.records
         raise IntegrityError("Its manifest names no object that brought it.", batch=manifest.batch_id, hint=_RESTORE)
 
-    def _landed_line(self, manifest: Manifest, landed: Landed, record: int) -> int | None:
+    def _landed_line(self, manifest: Manifest, landed: Landed, record: int) -> tuple[str, int | None]:
         body = self.bronze.find(landed.key)
         if body is None or hashlib.sha256(body).hexdigest() != landed.sha256:
-            return None
-        records = records_of(manifest.source, manifest.stream, landed.key, body)
-        return next(islice(records, record, None), (None, b""))[0]
+            return "", None
+        enveloped = landed.key.startswith(failed_prefix(manifest.source, manifest.stream))
+        return line_of(landed, record, io.BytesIO(body), enveloped=enveloped)
 
     def _record(self, part: Part, number: int, record_hash: str) -> str:
         """The stored line, held to the hash of its object and to the row's.
@@ -233,7 +235,7 @@ def _place(manifest: Manifest, line: int, deleted: bool) -> tuple[Part, int]:
     )
 
 
-def _requests(manifest: Manifest, line: int, position: int | None, deleted: bool) -> tuple[Request, ...]:
+def requests_of(manifest: Manifest, line: int, position: int | None, deleted: bool) -> tuple[Request, ...]:
     """Which requests brought a line, or what stood at a position in what the source sent."""
     if not deleted:
         rest = line if position is None else position

@@ -17,7 +17,7 @@ from ingot.errors import ConfigurationError
 from ingot.explain.origin import Origin, Origins
 from ingot.explain.walk import Node, Step, Walk
 from ingot.storage import ObjectStore
-from ingot.warehouse import Warehouse
+from ingot.warehouse.base import Queries
 
 _LINEAGE = ("_batch_id", "_line", "_ingested_at", "_record_hash", "_deleted")
 _NEWEST_FIRST = "_ingested_at DESC, _batch_id DESC, _line DESC"
@@ -58,7 +58,7 @@ def explain(
     where: Mapping[str, str],
     *,
     walk: Walk,
-    warehouse: Warehouse,
+    warehouse: Queries,
     bronze: ObjectStore,
     limit: int,
     records: bool = False,
@@ -87,7 +87,7 @@ def explain(
 @dataclass
 class _Walker:
     walk: Walk
-    warehouse: Warehouse
+    warehouse: Queries
     origins: Origins
     limit: int
     _seen: dict[tuple[str, tuple[tuple[str, Any], ...]], Rows] = field(default_factory=dict)
@@ -129,6 +129,11 @@ class _Walker:
             ) from error
         # A value that is null leads nowhere: no deletion, no price.
         if any(value is None and step.where[there] is not None for there, value in where):
+            return None
+        # A row may be of one of several streams. A batch's id begins with its own: another's table, which need not be
+        # there, has no row of it.
+        stream, batch = self.walk.node(step.table).stream, dict(where).get("_batch_id")
+        if stream is not None and batch is not None and not batch.startswith(f"{'.'.join(stream)}."):
             return None
         return self.rows(step, where)
 

@@ -11,8 +11,10 @@ from datetime import datetime
 import msgspec
 
 from ingot.attempt import Attempt
-from ingot.batch import attempts_prefix, parse_batch
+from ingot.batch import attempts_prefix, parse_batch, stamp
 from ingot.bronze import read_reject_object
+from ingot.cost import RunCost, load_prices, run_cost
+from ingot.cost.runs import USUAL_RUNS
 from ingot.manifest import find_manifest
 from ingot.storage import ObjectStore
 from ingot.warehouse import Warehouse
@@ -25,11 +27,13 @@ class Audited:
     Attributes:
         attempts, batches: how many new attempts there were, and how many batches they were at.
         newest: stream → when the newest of its committed intervals ends.
+        cost: what the run over the interval cost that is over; None: none was named, or nothing ran.
     """
 
     attempts: int
     batches: int
     newest: dict[str, datetime]
+    cost: RunCost | None
 
 
 def audit(
@@ -55,7 +59,13 @@ def audit(
     }
     rejects = ((key, read_reject_object(bronze, key)) for key in sorted(written))
     warehouse.record(attempts, manifests, rejects)
-    return Audited(len(attempts), len(batches), _newest(bronze, source))
+    cost = _cost(warehouse, source, *over) if over else None
+    return Audited(len(attempts), len(batches), _newest(bronze, source), cost)
+
+
+def _cost(warehouse: Warehouse, source: str, start: datetime, end: datetime) -> RunCost | None:
+    interval = f"{stamp(start)}.{stamp(end)}"
+    return run_cost(interval, warehouse.billed_seconds(source, interval, others=USUAL_RUNS), load_prices())
 
 
 def _newest(bronze: ObjectStore, source: str) -> dict[str, datetime]:

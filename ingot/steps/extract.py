@@ -39,7 +39,7 @@ def extract(
 
     Args:
         as_of: the time that the run stands for (UTC): the same for every retry of it.
-        record: the attempt, which learns the counts.
+        record: the attempt, which learns the counts and, of what landed, how long it had waited.
         secret: where the source's credentials are in Secrets Manager, if it asks for some.
 
     Raises:
@@ -78,22 +78,29 @@ def _extract(
     rejects = RejectWriter(bronze, batch)
     requests: list[Request] = []
     sent = rejected = written = 0
+    fallback: str | None = None
     since = stream.since(known.watermark, source.start_date) if known and stream.cursor else None
     pages: Iterator[Page | LandedPage]
     if landing is not None:
+        record.waited_seconds = round(landing.waited(datetime.now(UTC)), 3)
         pages = landing.pages()
     else:
         query = stream.query(batch.interval_start, batch.interval_end, since)
-        pages = fetch(source, batch, query, secret=secret)
+        pages = fetch(source, batch, query, secret=secret, since=since)
     for page in pages:
-        verdict = gate.check(page.body, page.records)
-        lines: list[bytes] = []
+        faults = page.faults if isinstance(page, LandedPage) else None
+        verdict = gate.check(page.body, page.records, faults)
+        # Nearly every page is right, of a stream that knows nothing: no record of it needs a look of its own.
+        plain = known is None and not verdict.refused
+        lines: list[bytes] = verdict.accepted if plain else []
         refusals: list[Refusal] = []
-        for each in _as_sent(verdict, sent):
+        for each in () if plain else _as_sent(verdict, sent):
             if isinstance(each, bytes):
                 if known is None or known.is_new(each):
                     lines.append(each)
             elif known is None or known.is_new_refusal(each):
+                if isinstance(page, LandedPage):
+                    each = page.locate(each, each.position - sent)
                 refusals.append(replace(each, line=written + len(lines)))
         sent += len(page.records)
         rejected += len(verdict.refused)
@@ -102,6 +109,7 @@ def _extract(
         rejects.write(refusals)
         if isinstance(page, Page):
             requests.append(_request(page, len(lines)))
+            fallback = page.fallback
         elif landing is not None:
             landing.count(page, len(lines))
     parts = writer.close()
@@ -112,7 +120,7 @@ def _extract(
     deletes = _write_deletes(bronze, batch, stream, known) if known and stream.mode == "snapshot" else None
     if head is not None:
         as_of = max(as_of, head.as_of + timedelta(microseconds=1))
-    if known is not None:
+    if known is not None and fallback is None:  # what the source itself says is asked for again
         known.move(as_of)
     now = datetime.now(UTC)
     manifest = Manifest(
@@ -145,6 +153,7 @@ def _extract(
         known=known.write(bronze, batch) if known else None,
         landed=landing.objects if landing else (),
         taken=landing.write(batch) if landing else None,
+        fallback=fallback,
         started_at=record.started_at,
         committed_at=now,
         seconds=round((now - record.started_at).total_seconds(), 3),

@@ -21,12 +21,16 @@ from ingot.contract import Contract
 from ingot.contract.model import Property
 from ingot.errors import ConfigurationError
 from ingot.gate import Gate, Refusal
+from ingot.gate.mixed import key_value
 from ingot.gate.redact import Redactor
 from ingot.manifest import Manifest, Resolution, commit, find_manifest, read_manifest
 from ingot.quarantine import Reject, batch_of, read_as_lines, read_rejects, resolving_batch
 from ingot.storage import ObjectStore
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+# What is said of a record of a file that is none; none of it can pass later.
+_NO_RECORD = {"file", "header", "encoding", "quote", "cells", "size"}
 
 # A record's place in what the source sent: how many lines of its batch are before it, and its position.
 _Place = tuple[int, float]
@@ -93,7 +97,7 @@ def resolve(
     writer = PartWriter(bronze, batch.data_key)
     left = RejectWriter(bronze, batch)
     redactor = Redactor(contract.secrets)
-    published = _published(bronze, holder, contract.primary_key) if action == "replay" else {}
+    published = _published(bronze, holder, contract.key_properties) if action == "replay" else {}
     chosen = discarded = superseded = accepted = 0
     for reject in read_rejects(bronze, holder):
         refusal = reject.refusal
@@ -103,18 +107,23 @@ def resolve(
         chosen += 1
         if action == "discard":
             discarded += 1
-        elif refusal.record is None:
-            left.write([refusal])  # its bytes were withheld: there is nothing to send through
+        elif refusal.record is None or is_text(refusal):
+            # Its bytes were withheld: there is nothing to send through. Or it never was a record: a file that could not
+            # be read is read by a batch, once it is declared otherwise, and must not count twice.
+            left.write([_cut(refusal, redactor)])
         else:
             # One record a page: what is no JSON cannot reach over to its neighbour.
             verdict = gate.check(b"[" + refusal.record + b"]", [refusal.record])
             for line in verdict.accepted:
-                if _is_later(published.get(_key(line, contract.primary_key)), reject):
+                if _is_later(published.get(_key(line, contract.key_properties)), reject):
                     superseded += 1
                 else:
                     writer.write([line])
                     accepted += 1
-            left.write(replace(again, position=refusal.position, line=refusal.line) for again in verdict.refused)
+            left.write(
+                replace(again, position=refusal.position, line=refusal.line, file=refusal.file)
+                for again in verdict.refused
+            )
     record.accepted, record.rejected = accepted, left.records
     if not accepted and not discarded and not superseded:
         return Resolved(None, 0, 0, 0, left.rules, left.records, already=False)
@@ -174,7 +183,7 @@ def _outcome(manifest: Manifest, *, already: bool) -> Resolved:
     )
 
 
-def _published(bronze: ObjectStore, holder: Manifest, primary_key: tuple[str, ...]) -> dict[Any, _Place]:
+def _published(bronze: ObjectStore, holder: Manifest, primary_key: tuple[Property, ...]) -> dict[Any, _Place]:
     """The place of the last published record of each key that refused ones have: by the batch, or by its replays."""
     keys = {_key(line, primary_key) for reject, line in read_as_lines(bronze, holder, ()) if reject.line is not None}
     keys.discard(None)
@@ -201,15 +210,20 @@ def _is_later(published: _Place | None, reject: Reject) -> bool:
     return published is not None and reject.line is not None and published > (reject.line, reject.position)
 
 
-def _key(line: bytes, primary_key: tuple[str, ...]) -> tuple[Any, ...] | None:
+def _key(line: bytes, primary_key: tuple[Property, ...]) -> tuple[Any, ...] | None:
     """The values of a record's primary key; None if they cannot be read."""
     try:
         members = _MEMBERS.decode(line)
-        key = tuple(msgspec.json.decode(members[name]) for name in primary_key)
+        key = tuple(key_value(prop, bytes(members[prop.name])) for prop in primary_key)
         hash(key)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return key
+
+
+def is_text(refusal: Refusal) -> bool:
+    """Whether it is what a file's reader could make no record of: the file, or a row."""
+    return refusal.file is not None and any(violation.rule in _NO_RECORD for violation in refusal.violations)
 
 
 def _cut(refusal: Refusal, redactor: Redactor) -> Refusal:

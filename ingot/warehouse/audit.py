@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from ingot.attempt import KILLED, Attempt
+from ingot.cost.runs import MINIMUM_SECONDS
 from ingot.manifest import Manifest, encode
 from ingot.warehouse.base import Rejects
 
@@ -21,12 +22,12 @@ _COMMITTED = """
     INSERT INTO audit.batches AS known (
         batch_id, source, stream, interval_start, interval_end, state, accepted, rejected, bytes, seconds, as_of,
         contract_version, code_version, committed_at, manifest_key, manifest_sha256, mode, unchanged, deleted,
-        rejects_key, resolved_batch_id, resolved_key, discarded, superseded
+        rejects_key, resolved_batch_id, resolved_key, discarded, superseded, reason
     ) VALUES (
         %(batch_id)s, %(source)s, %(stream)s, %(interval_start)s, %(interval_end)s, 'COMMITTED', %(accepted)s,
         %(rejected)s, %(bytes)s, %(seconds)s, %(as_of)s, %(contract_version)s, %(code_version)s, %(committed_at)s,
         %(manifest_key)s, %(manifest_sha256)s, %(mode)s, %(unchanged)s, %(deleted)s,
-        %(rejects_key)s, %(resolved_batch_id)s, %(resolved_key)s, %(discarded)s, %(superseded)s
+        %(rejects_key)s, %(resolved_batch_id)s, %(resolved_key)s, %(discarded)s, %(superseded)s, %(reason)s
     )
     ON CONFLICT (batch_id) DO UPDATE SET
         state = CASE
@@ -39,7 +40,7 @@ _COMMITTED = """
         manifest_key = excluded.manifest_key, manifest_sha256 = excluded.manifest_sha256, mode = excluded.mode,
         unchanged = excluded.unchanged, deleted = excluded.deleted, rejects_key = excluded.rejects_key,
         resolved_batch_id = excluded.resolved_batch_id, resolved_key = excluded.resolved_key,
-        discarded = excluded.discarded, superseded = excluded.superseded, error = NULL, reason = NULL
+        discarded = excluded.discarded, superseded = excluded.superseded, error = NULL, reason = excluded.reason
 """
 
 _ATTEMPTED = """
@@ -67,7 +68,10 @@ _UNFINISHED = """
     LIMIT 1
 """
 
-_REJECTS = "COPY audit.rejects (quarantine_key, batch_id, position, record_key, path, rule, reason) FROM STDIN"
+_REJECTS = (
+    "COPY audit.rejects (quarantine_key, batch_id, position, record_key, path, rule, reason, file, file_line, "
+    "file_column) FROM STDIN"
+)
 
 
 def write_committed(connection: Connection, manifest: Manifest) -> None:
@@ -98,6 +102,7 @@ def write_committed(connection: Connection, manifest: Manifest) -> None:
             "resolved_key": manifest.resolves.key if manifest.resolves else None,
             "discarded": manifest.resolves.discarded if manifest.resolves else None,
             "superseded": manifest.resolves.superseded if manifest.resolves else None,
+            "reason": _text(manifest.fallback, 1000),
         },
     )
 
@@ -106,10 +111,22 @@ def write_loaded(connection: Connection, manifest: Manifest, load_id: int) -> No
     """The row of a batch whose rows this very transaction makes visible."""
     write_committed(connection, manifest)
     connection.execute(
-        "UPDATE audit.batches SET state = 'LOADED', loaded_at = now(), load_id = %s, error = NULL, reason = NULL "
-        "WHERE batch_id = %s",
+        "UPDATE audit.batches SET state = 'LOADED', loaded_at = now(), load_id = %s WHERE batch_id = %s",
         [load_id, manifest.batch_id],
     )
+
+
+def billed_seconds(connection: Connection, source: str, interval: str, others: int) -> dict[str, int]:
+    """What Glue bills for the steps of a run over an interval, and of the newest others."""
+    rows = connection.execute(
+        "SELECT split_part(batch_id, '.', 3) || '.' || split_part(batch_id, '.', 4), "
+        "sum(greatest(ceil(coalesce(seconds, 0)), %s))::bigint FROM audit.attempts "
+        # What replays did later is not the run's.
+        "WHERE source = %s AND step IN ('extract', 'refine', 'load') AND split_part(batch_id, '.', 5) = '' "
+        "GROUP BY 1 ORDER BY bool_and(batch_id NOT LIKE '%%.' || %s), max(started_at) DESC LIMIT %s",
+        [MINIMUM_SECONDS, source, interval, 1 + others],
+    ).fetchall()
+    return dict(rows)
 
 
 def write_attempts(connection: Connection, attempts: dict[str, Attempt]) -> None:
@@ -190,6 +207,18 @@ def write_rejects(connection: Connection, rejects: Rejects) -> None:
         batch_id = key.split("/")[3]
         with connection.cursor() as cursor, cursor.copy(_REJECTS) as copy:
             for r in records:
+                file, line, columns = _in_file(r.get("file"))
                 for v in r["violations"]:
                     path, reason = _text(v["path"], 512), _text(v["reason"], 512)
-                    copy.write_row((key, batch_id, r["position"], r["key"], path, v["rule"], reason))
+                    column = _text(columns.get(v["path"]), 128)
+                    copy.write_row(
+                        (key, batch_id, r["position"], r["key"], path, v["rule"], reason, file, line, column)
+                    )
+
+
+def _in_file(place: dict[str, Any] | None) -> tuple[str | None, int | None, dict[str, str]]:
+    """File, line and columns of a record that landed."""
+    if place is None:
+        return None, None, {}
+    name = f"{place['object']}!{place['part']}" if place["part"] else place["object"]
+    return _text(name, 2048), place["line"], place["columns"]

@@ -67,6 +67,11 @@ CREATE TABLE IF NOT EXISTS audit.rejects (
     rule varchar(32) NOT NULL,
     reason varchar(512) NOT NULL
 );
+ALTER TABLE audit.rejects
+    -- Of a record that landed: the object and the file in it, the line or row, and the column or character.
+    ADD COLUMN IF NOT EXISTS file varchar(2048),
+    ADD COLUMN IF NOT EXISTS file_line bigint,
+    ADD COLUMN IF NOT EXISTS file_column varchar(128);
 CREATE INDEX IF NOT EXISTS rejects_object ON audit.rejects (quarantine_key);
 CREATE INDEX IF NOT EXISTS rejects_batch ON audit.rejects (batch_id);
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,15 @@ class Loader(Protocol):
         ...
 
 
-class Warehouse(Loader, Protocol):
+class Queries(Protocol):
+    """What can be asked."""
+
+    def query(self, sql: str, *, limit: int | None = None) -> Table:
+        """Run one statement that may read and not write."""
+        ...
+
+
+class Warehouse(Loader, Queries, Protocol):
     """One warehouse. All methods raise WarehouseUnavailable when it does not answer."""
 
     def rebuilding(self, source: str, streams: list[str]) -> AbstractContextManager[Loader]:
@@ -63,6 +71,16 @@ class Warehouse(Loader, Protocol):
 
         Raises:
             WarehouseUnavailable: another rebuild of the source is under way, or a batch was loaded meanwhile.
+        """
+        ...
+
+    def turn(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the block runs, no other dbt does that is started so: its tests would find models of two runs.
+
+        ``dbt/turn.py`` takes the same lock. Redshift has none, and lets everyone in.
+
+        Args:
+            waiting: called if another one runs, before its end is waited for.
         """
         ...
 
@@ -85,6 +103,11 @@ class Warehouse(Loader, Protocol):
         """
         ...
 
-    def query(self, sql: str, *, limit: int | None = None) -> Table:
-        """Run one statement that may read and not write."""
+    def billed_seconds(self, source: str, interval: str, *, others: int) -> dict[str, int]:
+        """What Glue bills for the steps of a source's runs, by interval, as ``audit.attempts`` has them.
+
+        Args:
+            interval: one of them, as in the id of its batches.
+            others: how many of the newest others.
+        """
         ...

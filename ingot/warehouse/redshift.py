@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from importlib.resources import files
@@ -64,6 +64,10 @@ class RedshiftWarehouse:
         }
         self._api: Any = boto3.client("redshift-data")
 
+    @contextmanager
+    def turn(self, waiting: Callable[[], None]) -> Iterator[None]:
+        yield
+
     def load(self, manifest: Manifest, contract: Contract, parquet: Path, *, load_id: int | None = None) -> Loaded:
         if self._lake is None:
             raise ConfigurationError("The lake's bucket is not known here.", hint="load by the load job")
@@ -91,6 +95,9 @@ class RedshiftWarehouse:
         self._not_supported("audit")
 
     def record(self, attempts: dict[str, Attempt], manifests: list[Manifest], rejects: Rejects) -> None:
+        self._not_supported("audit")
+
+    def billed_seconds(self, source: str, interval: str, *, others: int) -> dict[str, int]:
         self._not_supported("audit")
 
     def query(self, sql: str, *, limit: int | None = None) -> Table:
@@ -283,6 +290,7 @@ def _audit_row(manifest: Manifest) -> dict[str, str]:
         "resolved_key": resolves.key if resolves else None,
         "discarded": resolves.discarded if resolves else None,
         "superseded": resolves.superseded if resolves else None,
+        "reason": manifest.fallback and manifest.fallback[:1000],
     }
     return {name: literal(value) for name, value in values.items()}
 

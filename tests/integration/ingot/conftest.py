@@ -16,8 +16,11 @@ from ingot.contract import Contract
 from ingot.manifest import Manifest
 from ingot.quarantine import resolving_batch
 from ingot.sources import RequestPolicy, Source, load_source
-from ingot.steps import audit, extract, load, refine, resolve
-from ingot.steps.resolve import Resolved
+from ingot.steps.audit import audit
+from ingot.steps.extract import extract
+from ingot.steps.load import load
+from ingot.steps.refine import refine
+from ingot.steps.resolve import Resolved, resolve
 from ingot.storage import ObjectStore
 from ingot.warehouse import Warehouse, load_warehouse
 from ingot.warehouse.base import Loaded
@@ -44,7 +47,7 @@ class World:
 
     def batch(self, stream: str, start: str = "2020-01-01", end: str = "2020-04-01") -> Batch:
         return Batch(
-            source="fakestore",
+            source=self.source.name,
             stream=stream,
             interval_start=datetime.fromisoformat(start).replace(tzinfo=UTC),
             interval_end=datetime.fromisoformat(end).replace(tzinfo=UTC),

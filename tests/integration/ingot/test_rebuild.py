@@ -14,7 +14,7 @@ import pytest
 from ingot.contract import Contract
 from ingot.errors import IntegrityError, WarehouseUnavailable
 from ingot.manifest import Manifest
-from ingot.steps import rebuild
+from ingot.steps.rebuild import rebuild
 from ingot.warehouse import Endpoint, Warehouse
 from ingot.warehouse.base import Loaded
 

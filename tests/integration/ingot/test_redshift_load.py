@@ -14,7 +14,7 @@ from psycopg import sql
 
 from ingot.attempt import attempt
 from ingot.errors import BatchMissing, ConfigurationError, IntegrityError
-from ingot.steps import load
+from ingot.steps.load import load
 from ingot.warehouse import load_warehouse, read_endpoint
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from infra.access import ACCESS
 from ingot.contract import load_contract
-from ingot.steps import rebuild
+from ingot.steps.rebuild import rebuild
 
 if TYPE_CHECKING:
     from conftest import World

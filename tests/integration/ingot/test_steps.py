@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from ingot.cli import reports
 from ingot.contract import Contract
 from ingot.contract.arrow import arrow_schema
 from ingot.contract.model import Property
+from ingot.cost import RunCost, load_prices
 from ingot.errors import (
     BatchMissing,
     IntegrityError,
@@ -30,7 +32,7 @@ from ingot.errors import (
 )
 from ingot.manifest import find_manifest, read_manifest
 from ingot.quarantine import list_objects
-from ingot.steps import audit
+from ingot.steps.audit import audit
 
 if TYPE_CHECKING:
     from ingot.warehouse import Endpoint
@@ -282,6 +284,33 @@ def test_an_attempt_that_was_killed_shows_and_is_failed_once_a_later_one_began(w
     ]
     assert world.rows("select state from audit.batches") == [("COMMITTED",)]
     assert manifest.accepted == 7
+
+
+def test_the_audit_of_a_run_says_what_it_cost_and_how_that_compares(world: World) -> None:
+    def run(start: str, end: str, *, tries: int = 1) -> RunCost | None:
+        batch = world.batch("carts", start, end)
+        for _ in range(tries - 1):
+            world.recorded.misbehave("/carts", status=502)
+            with pytest.raises(SourceUnavailable):
+                world.extract(batch)
+            world.recorded.behave()
+        world.run(batch)
+        over = (batch.interval_start, batch.interval_end)
+        return audit("fakestore", bronze=world.bronze, warehouse=world.warehouse, over=over).cost
+
+    days = [f"2020-02-{day:02}" for day in range(1, 9)]
+    usual = [run(start, end) for start, end in pairwise(days[:6])]
+    dear = run(days[6], days[7], tries=2)
+
+    # Three steps of which each is billed a minute of two DPUs.
+    minute = 2 * load_prices()["glue-dpu"].usd / 60
+    for each in usual:
+        assert each is not None
+        assert (float(each.usd), each.percent) == (pytest.approx(float(3 * minute)), None), "too few to say"
+    assert dear is not None
+    assert float(dear.usd) == pytest.approx(float(4 * minute))
+    assert float(dear.percent or 0) == pytest.approx(400 / 3)
+    assert audit("fakestore", bronze=world.bronze, warehouse=world.warehouse).cost is None
 
 
 def test_a_killed_attempt_is_failed_once_the_orchestrator_says_that_the_interval_is_over(world: World) -> None:
