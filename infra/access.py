@@ -78,3 +78,14 @@ ACCESS: Mapping[str, Access] = {
         warehouse=True,
     ),
 }
+
+_SHOWN = (
+    *(f"bronze/{kind}/" for kind in ("manifests", "attempts", "quarantine", "landing")),
+    "artifacts/sources/",
+    "dags/dags/dbt/models/",
+    "dags/dags/dbt/target/",
+)
+CONSOLE = Access(read=_SHOWN, list=_SHOWN)
+"""What the console reads, of all sources: it writes nothing, and of what was accepted it reads no record."""
+CONSOLE_JOBS = ("replay", "refine", "load", "audit")
+"""What a replay or a discard runs, one after the other."""

@@ -14,8 +14,9 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from infra.deployment import Deployment
-from infra.settings import load_settings
+from infra.settings import SETTINGS_FILE, load_settings
 from infra.stacks.catalog import CatalogStack
+from infra.stacks.console import ConsoleStack
 from infra.stacks.jobs import JobsStack
 from infra.stacks.lake import LakeStack
 from infra.stacks.network import NetworkStack
@@ -34,7 +35,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_ENVIRONMENT = "dev"
 
 
-def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str, str]) -> None:
+def add_stacks(
+    app: cdk.App, *, root: Path, build: Path, variables: Mapping[str, str], file: Path = SETTINGS_FILE
+) -> None:
     """Adds every stack of the environment that the context names.
 
     Args:
@@ -42,11 +45,12 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
         root: the checkout that is deployed.
         build: a folder for what is built on the way.
         variables: the process's environment.
+        file: the settings of all environments.
 
     Raises:
         ConfigurationError: a setting, a source or a file of the checkout is wrong or missing.
     """
-    settings = load_settings(app.node.try_get_context("environment") or DEFAULT_ENVIRONMENT, variables)
+    settings = load_settings(app.node.try_get_context("environment") or DEFAULT_ENVIRONMENT, variables, file)
     # The CLI passes the account of the credentials; without any, the template refers to the one it lands in.
     account = settings.account or variables.get("CDK_DEFAULT_ACCOUNT") or cdk.Aws.ACCOUNT_ID
     deployment = Deployment(
@@ -85,8 +89,25 @@ def add_stacks(app: cdk.App, *, root: Path, build: Path, variables: Mapping[str,
     if settings.event_streams and delivered(sources):
         streams = StreamStack(app, deployment, settings.event_streams, sources, key=lake.key)
         streams.add_stack_dependency(lake)
+    console = None
+    if settings.console:
+        assert network is not None  # the settings want one
+        assert warehouse.reader is not None  # who looks at it is a user of the warehouse
+        console = ConsoleStack(
+            app,
+            deployment,
+            settings.console,
+            sources,
+            key=lake.key,
+            access_logs=lake.access_logs,
+            network=network,
+            warehouse=warehouse.secret,
+            reader=warehouse.reader,
+        )
+        console.add_stack_dependency(jobs)
     if settings.observability:
-        ObservabilityStack(app, deployment, settings.observability, sources, key=lake.key)
+        measured = console.measured if console else {}
+        ObservabilityStack(app, deployment, settings.observability, sources, key=lake.key, console=measured)
     dbt = None
     if settings.dbt_task and network:
         dbt = TransformStack(

@@ -13,14 +13,17 @@ import shutil
 from hashlib import sha256
 from pathlib import Path
 
-from infra.files import IGNORED, empty_folder, required
+from infra.files import IGNORED, RECORDED, empty_folder, required
 from infra.settings import Settings
+from ingot.metrics import metrics_namespace
+from ingot.naming import Names
 
 _SETUP = ("requirements.txt", "startup.sh")
 # Named by these two, found below dags/requirements/: what pip is held to, and dbt's environment of its own.
 _LOCKS = ("constraints-mwaa-*.txt", "dbt.txt")
-# All that dbt needs of its last parse: the manifest for Cosmos, the partial parse to spare dbt its own.
-_PARSED = ("manifest.json", "partial_parse.msgpack")
+# All that is needed of the last parse: the manifest for Cosmos, the partial parse to spare dbt its own, and which
+# column is made of which, for those who ask.
+_PARSED = ("manifest.json", "partial_parse.msgpack", "lineage.json")
 
 
 def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
@@ -41,12 +44,17 @@ def build_bundle(destination: Path, root: Path, settings: Settings) -> Path:
     """
     dags = root / "dags"
     manifest = required(root / "dbt/target/manifest.json", hint="run `make manifest`")
+    required(root / "dbt/target/lineage.json", hint="run `make manifest`")
     empty_folder(destination)
     shutil.copytree(dags, destination / "dags", ignore=IGNORED)
     setup = empty_folder(destination / "setup")
     for name in _SETUP:
         required(destination / "dags" / name, hint=f"MWAA wants it: add {name} to {dags}").rename(setup / name)
-    shutil.copytree(root / "sources", destination / "dags/sources", ignore=IGNORED)
+    shutil.copytree(
+        root / "sources",
+        destination / "dags/sources",
+        ignore=lambda folder, names: IGNORED(folder, names) | {RECORDED} & set(names),
+    )
     shutil.copytree(
         root / "dbt",
         destination / "dags/dbt",
@@ -79,6 +87,9 @@ def setup_digest(bundle: Path) -> str:
 
 def bundle_facts(settings: Settings) -> dict[str, str | int | bool]:
     """What differs between environments for the DAGs, which cannot ask the cloud while they are parsed."""
+    names = Names(environment=settings.environment, account="", region="")
+    # Where there is no MWAA, Airflow has no log group, and metrics go by StatsD.
+    logged = settings.observability is not None and settings.mwaa is not None
     return {
         "environment": settings.environment,
         "job_prefix": f"ingot-{settings.environment}",
@@ -86,6 +97,8 @@ def bundle_facts(settings: Settings) -> dict[str, str | int | bool]:
         "schedules": settings.schedules and not settings.step_functions,  # one clock starts a source
         "warehouse_engine": settings.warehouse.engine,
         "mask_salt": settings.masks_are_salted,
+        "metrics_namespace": metrics_namespace(settings.environment) if logged else "",
+        "metrics_log_group": names.airflow_log("Task") if logged else "",
     }
 
 

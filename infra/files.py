@@ -12,6 +12,9 @@ from ingot.errors import ConfigurationError
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".DS_Store", ".user.yml", "logs", ".git")
 """Names that a tool leaves behind in a source folder; an asset that holds them changes without a change."""
 
+RECORDED = "recorded"
+"""The folder of a source whose recordings stand in for it where it is tried; it is not deployed."""
+
 
 def empty_folder(folder: Path) -> Path:
     """Makes a folder, or empties the one that is there."""

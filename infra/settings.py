@@ -25,10 +25,14 @@ _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 Days = Annotated[int, msgspec.Meta(ge=1)]
 Principal = Annotated[str, msgspec.Meta(pattern=r"^(arn:aws[a-z-]*:.+|(role|user)/[\w+=,.@/-]+)$")]
 Classification = Literal["public", "internal", "confidential", "personal"]
+_CONSOLE_PREFIX = 22
+"""In a smaller network the load balancer's subnets would leave other addresses to the private ones."""
 StorageClass = Literal["INTELLIGENT_TIERING", "STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+# With a version.
+Image = Annotated[str, msgspec.Meta(pattern=r"^[^\s@]+(:(?!latest$)\w[\w.-]*|@sha256:[0-9a-f]{64})$")]
 # A letter first, then letters, digits and underscores: the narrowest of RDS's and Redshift's rules.
 Identifier = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,62}$")]
 
@@ -173,6 +177,31 @@ class Observability(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tracing: bool = True
 
 
+class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where jobs, and Airflow where it runs, report in OpenLineage what they read and wrote.
+
+    Attributes:
+        to: ``s3``: an object an event, below `lineage/` in the Bronze bucket; ``https://…``: the address of Marquez or
+            of another service that takes the standard's events; ``datazone:DOMAIN``: the id of a domain of Amazon
+            DataZone in this account and region. A job inside a network without ``nat`` finds DataZone through the
+            endpoint ``datazone`` alone (`network.endpoints`); without one it says that its lineage is lost.
+    """
+
+    to: Annotated[str, msgspec.Meta(pattern="^(s3|https?://[^ ]+|datazone:dzd[-_][a-zA-Z0-9_-]{1,36})$")]
+
+    @property
+    def datazone(self) -> str | None:
+        """The id of the domain, if it goes to one."""
+        return self.to.removeprefix("datazone:") if self.to.startswith("datazone:") else None
+
+    @property
+    def transport(self) -> dict[str, str] | None:
+        """The same for OpenLineage's own client, which Airflow has; None: it has no way there."""
+        if self.datazone is not None:
+            return {"type": "amazon_datazone_api", "domainId": self.datazone}
+        return {"type": "http", "url": self.to} if self.to.startswith("http") else None
+
+
 class LakeFormation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who reads which columns of the lake's tables, by how the contracts classify them.
 
@@ -263,17 +292,92 @@ class DbtTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             runs dbt on the same warehouse has to take the same; False: none, for a warehouse on this machine only.
     """
 
-    image: Annotated[str, msgspec.Meta(pattern=r"^[^\s@]+(:(?!latest$)\w[\w.-]*|@sha256:[0-9a-f]{64})$")] | None = None
+    image: Image | None = None
     cpu: Literal[256, 512, 1024, 2048, 4096] = 1024
     memory_mib: Annotated[int, msgspec.Meta(multiple_of=512)] = 2048
     timeout_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 60
     mask_salt: bool = True
 
     def __post_init__(self) -> None:
-        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
-        least, most = {256: (512, 2048), 4096: (8192, 30720)}.get(self.cpu, (2 * self.cpu, 8 * self.cpu))
-        if not least <= self.memory_mib <= most or (self.memory_mib % 1024 and self.memory_mib != 512):
-            raise ValueError(f"with a cpu of {self.cpu}, memory_mib is from {least} to {most}, in steps of 1024")
+        _check_fargate_size(self.cpu, self.memory_mib)
+
+
+def _check_fargate_size(cpu: int, memory_mib: int) -> None:
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+    least, most = {256: (512, 2048), 4096: (8192, 30720)}.get(cpu, (2 * cpu, 8 * cpu))
+    if not least <= memory_mib <= most or (memory_mib % 1024 and memory_mib != 512):
+        raise ValueError(f"with a cpu of {cpu}, memory_mib is from {least} to {most}, in steps of 1024")
+
+
+Https = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/]+(/\S*)?$")]
+
+
+class Oidc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who says who somebody is: an identity provider that speaks OpenID Connect.
+
+    Its addresses are in its own ``/.well-known/openid-configuration``. Who may come in is decided there: give the
+    application to the people who may. It sends them back to ``https://{domain}/oauth2/idpresponse``.
+
+    Attributes:
+        issuer, authorization_endpoint, token_endpoint, user_info_endpoint: its addresses. The load balancer itself
+            asks the last two, so that they are reached from the internet.
+        client_id: what it calls the console.
+        client_secret: the name of a secret in Secrets Manager whose member ``client_secret`` holds the console's; you
+            make it before you deploy. A new value is taken by the next deployment that changes the load balancer.
+        scope: what is asked of it; ``openid`` is always among it.
+        session_hours: after how long somebody is asked again.
+    """
+
+    issuer: Https
+    authorization_endpoint: Https
+    token_endpoint: Https
+    user_info_endpoint: Https
+    client_id: Text
+    client_secret: Annotated[str, msgspec.Meta(pattern=r"^[\w/+=.@-]+$")]
+    scope: Annotated[str, msgspec.Meta(pattern=r"^(.* )?openid( .*)?$")] = "openid email"
+    session_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] = 8
+
+
+class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The console (`ingot ui`) on ECS Fargate, behind a load balancer that lets in whom an identity provider knows.
+
+    It stands in the network, which has ``nat`` and at least 1,024 addresses (``/22``), and reads Postgres or Aurora as
+    a user who may read only.
+
+    Attributes:
+        domain: its host name. Point it at the load balancer, whose name is an output of the stack.
+        certificate: the ARN of the name's certificate, in the same region.
+        oidc: who says who somebody is.
+        addresses: who has a way to it, before anybody is asked who they are: your office's or your VPN's addresses,
+            or ``0.0.0.0/0``.
+        internal: True: the load balancer has private addresses only, for whoever is connected with the network.
+        web_acl: the ARN of a web ACL of WAF's to put before it; None: there is none.
+        image: an image's URI in a registry, with a version; None: ``cdk deploy`` builds it from the checkout, for which
+            it needs a Docker engine.
+        architecture: what the image is built for; ``arm64`` is cheaper by a fifth, and built on such a machine.
+        cpu: in 1024ths of a vCPU.
+        memory_mib: in MiB; Fargate has a few sizes for each ``cpu``.
+        tasks: how many there are: two are in two zones.
+        insights: whether CloudWatch's Container Insights watch the cluster, which are metrics that cost.
+    """
+
+    domain: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$")]
+    certificate: Annotated[str, msgspec.Meta(pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+$")]
+    oidc: Oidc
+    addresses: Annotated[
+        list[Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$")]], msgspec.Meta(min_length=1)
+    ]
+    internal: bool = False
+    web_acl: Annotated[str, msgspec.Meta(pattern=r"^arn:aws[a-z-]*:wafv2:.+:regional/webacl/.+$")] | None = None
+    image: Image | None = None
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    cpu: Literal[256, 512, 1024, 2048, 4096] = 512
+    memory_mib: Annotated[int, msgspec.Meta(multiple_of=512)] = 1024
+    tasks: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    insights: bool = True
+
+    def __post_init__(self) -> None:
+        _check_fargate_size(self.cpu, self.memory_mib)
 
 
 class SmokeTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -334,6 +438,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         mwaa: Airflow as a service; None: there is none, and the DAG bundle waits in its bucket.
         smoke_test: what a deployment is tried with; None: there is none.
         event_streams: how events get to the landing prefix; None: there are none, whatever sources declare.
+        landing_window_seconds: with ``step_functions``: how long what lands of a source is waited for, from the first
+            object on, before its state machine is started for all of it; None: only schedules and people start it.
+        lineage: where what was read and written is reported; None: nowhere.
+        console: the console for a team; None: there is none, and `ingot ui` shows an environment to one person.
     """
 
     environment: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]{1,11}$")]
@@ -357,8 +465,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mwaa: Mwaa | None
     smoke_test: SmokeTest | None
     event_streams: EventStreams | None = None
+    landing_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] | None = None
+    console: Console | None = None
+    lineage: Lineage | None = None
 
     def __post_init__(self) -> None:
+        if self.landing_window_seconds is not None and not self.step_functions:
+            raise ValueError("landing_window_seconds needs step_functions: it says when a state machine is started")
         if self.dbt_task and self.network is None:
             raise ValueError("dbt_task needs a network")
         if self.lake_formation and self.synthesizer == "cli-credentials" and not self.lake_formation.admins:
@@ -367,12 +480,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("Redshift Serverless needs a network of three zones")
         if self.mwaa and not (self.network and self.network.nat):
             raise ValueError("mwaa needs a network with nat: its workers install from the package index")
+        if self.console:
+            self._check_console()
         if isinstance(self.warehouse, Postgres) and not self.warehouse.private:
             return
         if self.network is None:
             raise ValueError("a warehouse of Aurora or Redshift, or a private Postgres, needs a network")
         if self.smoke_test and not self.network.nat:
             raise ValueError("smoke_test needs a network with nat: it installs from the package index")
+
+    def _check_console(self) -> None:
+        if not (self.network and self.network.nat):
+            raise ValueError("console needs a network with nat: it asks for the keys that the load balancer signs with")
+        if int(self.network.cidr.rpartition("/")[2]) > _CONSOLE_PREFIX:
+            raise ValueError(f"console needs a network of /{_CONSOLE_PREFIX} or larger, for its subnets")
+        if isinstance(self.warehouse, Redshift):
+            raise ValueError("console reads Postgres and Aurora, and no Redshift")
 
     @property
     def masks_are_salted(self) -> bool:

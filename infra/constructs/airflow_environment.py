@@ -13,11 +13,12 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infra.constructs.lineage import lineage_statement
 from infra.constructs.log_group import EncryptedLogGroup
 from infra.constructs.network import PrivateNetwork
 from infra.deployment import Deployment
 from infra.nag import acknowledge, wildcard_resource
-from infra.settings import Mwaa
+from infra.settings import Lineage, Mwaa
 from ingot.naming import STEPS
 
 AIRFLOW_VERSION = "3.3.1"
@@ -67,13 +68,17 @@ METRICS = "AmazonMWAA"
 """The namespace of Airflow's own metrics: https://docs.aws.amazon.com/mwaa/latest/userguide/access-metrics-cw.html"""
 
 
-def airflow_options(environment: str) -> dict[str, str]:
+def airflow_options(environment: str, lineage: Lineage | None = None) -> dict[str, str]:
     """What of Airflow's configuration differs from MWAA's; ``startup.sh`` exports the rest.
 
     Args:
         environment: whose secrets are connections.
+        lineage: where tasks, and dbt in them, report what they read and wrote; they have no way to S3 for it.
     """
+    transport = lineage.transport if lineage else None
+    reporting = {"openlineage.transport": json.dumps(transport), "openlineage.namespace": f"ingot-{environment}"}
     return {
+        **(reporting if transport else {}),
         # The warehouse's secret is the connection `warehouse`, the salt of dbt's masks the variable `mask_salt`, and
         # nothing else is looked for there: the role may read no other secret. Workers look the same way.
         "secrets.backend": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
@@ -145,13 +150,14 @@ class AirflowEnvironment(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._bucket, self._key, self._secrets = bucket, key, (warehouse, salt)
+        self._lineage = deployment.settings.lineage
         self._name = deployment.names.airflow
         stack = cdk.Stack.of(self)
         self._arn = stack.format_arn(service="airflow", resource="environment", resource_name=self._name)
         assert network.airflow is not None  # the network's settings are of the same environment
         # MWAA would make them, without our key's policy and for ever.
         groups = {
-            kind: EncryptedLogGroup(self, f"Log-{kind}", deployment, name=f"airflow-{self._name}-{kind}", key=key)
+            kind: EncryptedLogGroup(self, f"Log-{kind}", deployment, name=deployment.names.airflow_log(kind), key=key)
             for kind in LOGS
         }
         jobs = [
@@ -189,7 +195,7 @@ class AirflowEnvironment(Construct):
             "Environment",
             name=self._name,
             airflow_version=AIRFLOW_VERSION,
-            airflow_configuration_options=airflow_options(deployment.names.environment),
+            airflow_configuration_options=airflow_options(deployment.names.environment, deployment.settings.lineage),
             environment_class=settings.environment_class,
             min_workers=settings.min_workers,
             max_workers=settings.max_workers,
@@ -252,6 +258,8 @@ class AirflowEnvironment(Construct):
         """What the DAG folder's tasks ask of it."""
         via = f"secretsmanager.{cdk.Stack.of(self).region}.amazonaws.com"
         yield iam.PolicyStatement(sid="Jobs", actions=list(_GLUE), resources=jobs)
+        if self._lineage is not None and (statement := lineage_statement(self, self._lineage)) is not None:
+            yield statement
         yield iam.PolicyStatement(
             sid="Secrets",
             actions=["secretsmanager:GetSecretValue"],

@@ -10,9 +10,9 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.constructs.metric_series import Place
-from ingot.metrics import Alarm, Limit, Metric
+from ingot.metrics import Alarm, Limit, Metric, alarm_text
 
-_STATISTICS = {"max": "Maximum", "min": "Minimum", "sum": "Sum"}
+_STATISTICS = {"max": "Maximum", "min": "Minimum", "sum": "Sum", "count": "SampleCount"}
 _GRACE_PERIODS = 2
 """How many periods after its time a value may still come: runs take a while, and start late."""
 _LONGEST = 7 * 24 * 60
@@ -64,7 +64,7 @@ class CatalogueAlarms(Construct):
             self,
             called,
             alarm_name=f"{ours}-{called}",
-            alarm_description=self._description(alarm, labels),
+            alarm_description=alarm_text(alarm, labels, runbook=self._runbook),
             namespace=metric.aws.namespace if metric.aws else place.namespace,
             metric_name=metric.aws.metric if metric.aws else name,
             dimensions=[
@@ -79,13 +79,6 @@ class CatalogueAlarms(Construct):
             treat_missing_data=missing,
             alarm_actions=[self._topic.topic_arn],
             ok_actions=[self._topic.topic_arn],
-        )
-
-    def _description(self, alarm: Alarm, labels: Mapping[str, str]) -> str:
-        about = ", ".join(f"{label} {value}" for label, value in labels.items())
-        return (
-            f"{alarm.happened} ({about})\n\nSafe: {alarm.safe}\n\nDo: {alarm.do}\n\n"
-            f"Runbook: {self._runbook}#{alarm.name}"
         )
 
 

@@ -15,6 +15,8 @@ from ingot.metrics import Metric
 _STATISTICS = {"counter": "Sum", "gauge": "Maximum", "distribution": "Maximum"}
 _WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
 _PERIOD = 3600
+_OPEN = {"task", "model"}
+"""Labels whose values nobody lists: what there is, is shown."""
 
 
 class HealthDashboard(Construct):
@@ -60,31 +62,39 @@ class HealthDashboard(Construct):
         metrics = self._place.catalogue.metrics
         by_source = {name: metric for name, metric in metrics.items() if "source" in metric.labels}
         for source in self._place.sources:
-            yield f"Source {source}", [self._panel(name, metric, source) for name, metric in by_source.items()]
+            panels = [self._panel(name, metric, source) for name, metric in by_source.items()]
+            yield f"Source {source}", [panel for panel in panels if panel["metrics"]]
         others = [self._panel(name, metric) for name, metric in metrics.items() if name not in by_source]
         yield (
-            f"Jobs, state machines and the warehouse of {environment}",
+            f"Runs, models, jobs and the warehouse of {environment}",
             [panel for panel in others if panel["metrics"]],
         )
 
     def _panel(self, name: str, metric: Metric, source: str | None = None) -> dict[str, Any]:
-        place = self._place
-        lines: list[list[Any]] = []
-        for labels in place.series(metric, metric.labels):
-            if source is None or labels["source"] == source:
-                named = " ".join(value for label, value in labels.items() if label != "source")
-                path = [part for pair in place.dimensions(metric, labels).items() for part in pair]
-                namespace, own = (metric.aws.namespace, metric.aws.metric) if metric.aws else (place.namespace, name)
-                lines.append([namespace, own, *path, {"label": named}])
+        unit = metric.aws.unit if metric.aws and metric.aws.unit else metric.unit
         return {
             "title": name.replace("_", " "),
             "view": "timeSeries",
-            "region": place.deployment.names.region,
+            "region": self._place.deployment.names.region,
             "stat": _STATISTICS[metric.type],
             "period": _PERIOD,
-            "metrics": lines,
-            "yAxis": {"left": {"label": metric.unit, "showUnits": False, "min": 0}},
+            "metrics": self._lines(name, metric, source),
+            "yAxis": {"left": {"label": unit, "showUnits": False, "min": 0}},
         }
+
+    def _lines(self, name: str, metric: Metric, source: str | None) -> list[list[Any]]:
+        place = self._place
+        if _OPEN & set(metric.told_apart):
+            search = place.search(name, _STATISTICS[metric.type], _PERIOD)
+            return [[{"expression": search, "id": name}]] if place.emits(metric) else []
+        lines: list[list[Any]] = []
+        for labels in place.series(metric, metric.told_apart):
+            if source is None or labels["source"] == source:
+                named = " ".join(value for label, value in labels.items() if label != "source") or source
+                path = [part for pair in place.dimensions(metric, labels).items() for part in pair]
+                namespace, own = (metric.aws.namespace, metric.aws.metric) if metric.aws else (place.namespace, name)
+                lines.append([namespace, own, *path, {"label": named}])
+        return lines
 
 
 def _at(x: int, y: int, width: int, height: int, kind: str, properties: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class DataBucket(Construct):
             @default None: for ever.
         expire_below: prefix → how many days what is below it is kept.
             @default none: as long as the rest.
+        tells: True: EventBridge is told of each object that is put.
+            @default False: nobody listens.
 
     Example::
 
@@ -60,6 +62,7 @@ class DataBucket(Construct):
         lock: ObjectLock | None = None,
         expire_days: int | None = None,
         expire_below: Mapping[str, int] = MappingProxyType({}),
+        tells: bool = False,
     ) -> None:
         super().__init__(scope, id)
         settings = deployment.settings
@@ -101,6 +104,10 @@ class DataBucket(Construct):
         resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
             destination_bucket_name=access_logs.bucket_name, log_file_prefix=f"{id.lower()}/"
         )
+        if tells:  # at the lower level, too: the higher one does it by a function of its own
+            resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+                event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+            )
         # Where data may be deleted, the receiving bucket is emptied and removed after all that log into it.
         self.bucket.node.add_dependency(access_logs)
 

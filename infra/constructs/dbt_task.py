@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infra.constructs.fargate import (
+    SCRATCH,
+    awslogs,
+    container,
+    container_image,
+    execution_role,
+    fargate_cluster,
+    task_role,
+)
 from infra.constructs.log_group import EncryptedLogGroup
 from infra.constructs.network import PrivateNetwork
 from infra.dbt_image import build_context
 from infra.deployment import Deployment
-from infra.nag import acknowledge, wildcard_resource
+from infra.nag import wildcard_resource
 from infra.settings import DbtTask
 
 CONTAINER = "dbt"
-USER = "10001:10001"
-SCRATCH = "/scratch"
-"""What the image's user may write to; the rest of its root is read-only."""
 
 # What dbt/profiles.yml reads → the member of the warehouse's secret.
 _VARIABLES = {
@@ -34,9 +38,6 @@ _VARIABLES = {
     "INGOT_WAREHOUSE_PASSWORD": "password",
     "INGOT_WAREHOUSE_DBNAME": "dbname",
 }
-_PRIVATE_REGISTRY = re.compile(
-    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)"
-)
 
 
 class DbtBuild(Construct):
@@ -85,50 +86,18 @@ class DbtBuild(Construct):
         self.cluster, self.family = deployment.names.cluster, deployment.names.dbt_task
         self.log_group = f"/ingot/{deployment.names.environment}/dbt"
         log = EncryptedLogGroup(self, "Log", deployment, name=self.log_group, key=key).group
-        self._let_fargate_encrypt(key)
-        image, pulling = self._image()
-        self.task_role = self._role("TaskRole", "The container of dbt, which asks AWS for nothing", [])
-        self.execution_role = self._role(
-            "ExecutionRole",
-            "Starts the container of dbt: its image, its secrets, its log",
-            [
-                *pulling,
-                iam.PolicyStatement(
-                    sid="Secrets",
-                    actions=["secretsmanager:GetSecretValue"],
-                    resources=[secret.secret_arn for secret in (warehouse, salt) if secret],
-                ),
-                iam.PolicyStatement(
-                    sid="Key",
-                    actions=["kms:Decrypt"],
-                    resources=[key.key_arn],
-                    conditions={
-                        "StringEquals": {"kms:ViaService": f"secretsmanager.{cdk.Stack.of(self).region}.amazonaws.com"}
-                    },
-                ),
-                iam.PolicyStatement(
-                    sid="Log",
-                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                    resources=[log.log_group_arn],  # ends in :*, its streams
-                ),
-            ],
-        )
-        if pulling:
-            acknowledge(
-                self.execution_role,
-                {"AwsSolutions-IAM5[Resource::*]": "A login to ECR is to a registry; what is pulled is named."},
-            )
-        ecs.CfnCluster(
+        context = build_context(deployment.build / "dbt-image", deployment.root) if settings.image is None else None
+        image, pulling = container_image(self, settings.image, context)
+        self.task_role = task_role(self, "TaskRole", "The container of dbt, which asks AWS for nothing")
+        self.execution_role = execution_role(
             self,
-            "Cluster",
-            cluster_name=self.cluster,
-            cluster_settings=[ecs.CfnCluster.ClusterSettingsProperty(name="containerInsights", value="enabled")],
-            configuration=ecs.CfnCluster.ClusterConfigurationProperty(
-                managed_storage_configuration=ecs.CfnCluster.ManagedStorageConfigurationProperty(
-                    fargate_ephemeral_storage_kms_key_id=key.key_arn
-                )
-            ),
+            "Starts the container of dbt: its image, its secrets, its log",
+            pulling=pulling,
+            secrets=[secret for secret in (warehouse, salt) if secret],
+            key=key,
+            log=log,
         )
+        fargate_cluster(self, name=self.cluster, key=key)
         definition = ecs.CfnTaskDefinition(
             self,
             "Definition",
@@ -142,7 +111,7 @@ class DbtBuild(Construct):
             ),
             task_role_arn=self.task_role.role_arn,
             execution_role_arn=self.execution_role.role_arn,
-            volumes=[ecs.CfnTaskDefinition.VolumeProperty(name="scratch")],
+            volumes=[ecs.CfnTaskDefinition.VolumeProperty(name=SCRATCH)],
             container_definitions=[self._container(image, warehouse, salt)],
         )
         definition.node.add_dependency(self.execution_role)
@@ -212,69 +181,14 @@ class DbtBuild(Construct):
     def _tasks(self, scope: Construct) -> str:
         return cdk.Stack.of(scope).format_arn(service="ecs", resource="task", resource_name=f"{self.cluster}/*")
 
-    def _role(self, id: str, description: str, statements: list[iam.PolicyStatement]) -> iam.Role:
-        return iam.Role(
-            self,
-            id,
-            assumed_by=iam.ServicePrincipal(
-                "ecs-tasks.amazonaws.com",
-                # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
-                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
-            ),
-            description=description,
-            inline_policies={"Run": iam.PolicyDocument(statements=statements)} if statements else None,
-        )
-
-    def _image(self) -> tuple[str, list[iam.PolicyStatement]]:
-        """The image's URI, and what pulling it takes."""
-        uri = self.settings.image
-        if uri is None:
-            asset = ecr_assets.DockerImageAsset(
-                self,
-                "Image",
-                directory=str(build_context(self._deployment.build / "dbt-image", self._deployment.root)),
-                platform=ecr_assets.Platform.LINUX_AMD64,
-            )
-            return asset.image_uri, _pulling(asset.repository.repository_arn)
-        private = _PRIVATE_REGISTRY.match(uri)
-        if private is None:
-            return uri, []
-        arn = cdk.Stack.of(self).format_arn(
-            service="ecr",
-            resource="repository",
-            resource_name=private["name"],
-            account=private["account"],
-            region=private["region"],
-        )
-        return uri, _pulling(arn)
-
-    def _let_fargate_encrypt(self, key: kms.IKey) -> None:
-        """What dbt writes to scratch lies encrypted with the lake's key.
-
-        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-create-storage-key.html
-        """
-        cluster = {
-            "kms:EncryptionContext:aws:ecs:clusterAccount": cdk.Stack.of(self).account,
-            "kms:EncryptionContext:aws:ecs:clusterName": self.cluster,
-        }
-        granting = {"ForAllValues:StringEquals": {"kms:GrantOperations": ["Decrypt"]}}
-        for action, more in (("kms:GenerateDataKeyWithoutPlaintext", {}), ("kms:CreateGrant", granting)):
-            key.add_to_resource_policy(
-                iam.PolicyStatement(
-                    principals=[iam.ServicePrincipal("fargate.amazonaws.com")],
-                    actions=[action],
-                    resources=["*"],
-                    conditions={"StringEquals": cluster, **more},
-                )
-            )
-
     def _container(
         self, image: str, warehouse: secretsmanager.ISecret, salt: secretsmanager.ISecret | None
     ) -> ecs.CfnTaskDefinition.ContainerDefinitionProperty:
         properties = ecs.CfnTaskDefinition
-        return properties.ContainerDefinitionProperty(
-            name=CONTAINER,
-            image=image,
+        return container(
+            CONTAINER,
+            image,
+            log=awslogs(self, self.log_group, "build"),
             essential=True,
             # As ingot/cli/transform.py calls it; where dbt finds the project and writes to, the image says.
             command=[
@@ -282,38 +196,10 @@ class DbtBuild(Construct):
                 *("--target", self._deployment.settings.warehouse.engine),
                 *("--exclude-resource-type", "unit_test"),
             ],
-            user=USER,
-            readonly_root_filesystem=True,
-            linux_parameters=properties.LinuxParametersProperty(
-                init_process_enabled=True, capabilities=properties.KernelCapabilitiesProperty(drop=["ALL"])
-            ),
-            mount_points=[
-                properties.MountPointProperty(source_volume="scratch", container_path=SCRATCH, read_only=False)
-            ],
             secrets=[
                 properties.SecretProperty(name=name, value_from=f"{warehouse.secret_arn}:{member}::")
                 for name, member in _VARIABLES.items()
             ]
             + ([properties.SecretProperty(name="INGOT_MASK_SALT", value_from=salt.secret_arn)] if salt else []),
-            log_configuration=properties.LogConfigurationProperty(
-                log_driver="awslogs",
-                options={
-                    "awslogs-group": self.log_group,
-                    "awslogs-region": cdk.Stack.of(self).region,
-                    "awslogs-stream-prefix": "build",
-                },
-            ),
             stop_timeout=60,  # dbt cancels its queries when it is asked to end
         )
-
-
-def _pulling(repository: str) -> list[iam.PolicyStatement]:
-    # https://docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_ECS.html
-    return [
-        iam.PolicyStatement(sid="Login", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
-        iam.PolicyStatement(
-            sid="Pull",
-            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            resources=[repository],
-        ),
-    ]

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from dataclasses import dataclass, field
 
 import aws_cdk as cdk
 
 from infra.constructs.redshift import redshift_name
-from infra.constructs.step_job import REBUILD_TIMEOUT, TIMEOUT
 from infra.deployment import Deployment
 from infra.settings import Aurora, Redshift
 from ingot.metrics import Catalogue, Limit, Metric, metrics_namespace
+from ingot.metrics.limits import limit_value
 from ingot.naming import JOBS
-from ingot.schedule import intervals
 from ingot.sources import Source
-
-_FROM = datetime(2024, 1, 1, tzinfo=UTC)  # a leap year: it has the longest month, quarter and year
-_SEEN = 400
-"""Intervals that are looked at: a year of days, and a week of hours or quarters of hours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +25,14 @@ class Place:
         sources: whose metrics they are.
         catalogue: all metrics.
         stack: for the ARNs that are dimensions.
+        console: label → what AWS calls the console's load balancer and its targets, with a number that it draws.
     """
 
     deployment: Deployment
     sources: Mapping[str, Source]
     catalogue: Catalogue
     stack: cdk.Stack
+    console: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -46,7 +41,12 @@ class Place:
 
     def series(self, metric: Metric, labels: Sequence[str]) -> Iterator[dict[str, str]]:
         """Label → value, for each series of a metric by these labels; none of what this deployment does not have."""
-        yield from self._grow(metric, tuple(labels), {})
+        if self.emits(metric):
+            yield from self._grow(metric, tuple(labels), {})
+
+    def emits(self, metric: Metric) -> bool:
+        """Whether there is somebody to emit it; what Airflow says reaches CloudWatch from MWAA."""
+        return self.deployment.settings.mwaa is not None or not {"airflow", "dbt"} & set(metric.emitted_by)
 
     def _grow(self, metric: Metric, labels: tuple[str, ...], so_far: dict[str, str]) -> Iterator[dict[str, str]]:
         if not labels:
@@ -61,7 +61,8 @@ class Place:
             case "source":
                 yield from self.sources
             case "stream":
-                yield from self.sources[so_far["source"]].streams
+                streams = self.sources[so_far["source"]].streams.values()
+                yield from (stream.name for stream in streams if metric.mode in (None, stream.mode))
             case "step":
                 yield from metric.emitted_by
             case "job":
@@ -72,7 +73,19 @@ class Place:
                 yield f"ingot-{names.environment}"
             case "workgroup" if isinstance(settings.warehouse, Redshift):
                 yield redshift_name(self.deployment)
-            case "state_machine" | "cluster" | "workgroup":
+            case "delivery_stream" if settings.event_streams:
+                streams = (each for source in self.sources.values() for each in source.streams.values())
+                yield from (names.event_stream(each.source, each.name) for each in streams if each.delivery is not None)
+            case "layer":
+                yield from ("staging", "silver", "gold")
+            case "dag":
+                yield from (f"ingest_{source}" for source in self.sources)
+                yield "transform"
+            case "state":
+                yield from ("success", "failed", "up_for_retry")
+            case "load_balancer" | "target_group" if label in self.console:
+                yield f"ingot-{names.environment}"
+            case "state_machine" | "cluster" | "workgroup" | "delivery_stream" | "load_balancer" | "target_group":
                 return
             case _:
                 raise ValueError(f"nothing says which values the label {label} has")
@@ -81,9 +94,30 @@ class Place:
         """What CloudWatch calls a series: dimension → value."""
         if metric.aws is None:
             return dict(labels)
-        return {metric.aws.dimensions[label]: self._dimension(label, value) for label, value in labels.items()}
+        return {
+            **{metric.aws.dimensions[label]: self._dimension(label, value) for label, value in labels.items()},
+            **dict.fromkeys(metric.aws.all, "All"),
+            **self._of_airflow(metric),
+        }
+
+    def search(self, metric: str, statistic: str, period: int) -> str:
+        """An expression for a dashboard that finds all series of a metric: who has them is known only as they come.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
+        """
+        found = self.catalogue[metric]
+        namespace, own = (found.aws.namespace, found.aws.metric) if found.aws else (self.namespace, metric)
+        fixed = self._of_airflow(found)
+        names = [*(found.aws.dimensions.values() if found.aws else found.labels), *fixed]
+        terms = " ".join(f'{name}="{value}"' for name, value in {"MetricName": own, **fixed}.items())
+        return f"SEARCH('{{{','.join((namespace, *names))}}} {terms}', '{statistic}', {period})"
+
+    def _of_airflow(self, metric: Metric) -> dict[str, str]:
+        return {"Environment": self.deployment.names.airflow} if metric.airflow else {}
 
     def _dimension(self, label: str, value: str) -> str:
+        if label in self.console:
+            return self.console[label]
         if label != "state_machine":
             return value
         return self.stack.format_arn(
@@ -92,22 +126,4 @@ class Place:
 
     def limit(self, limit: Limit, labels: Mapping[str, str]) -> float:
         """What a limit is for one series."""
-        source = self.sources[labels["source"]]
-        match limit.limit:
-            case "max_reject_rate":
-                whole = 100 * source.stream(labels["stream"]).contract.max_reject_rate
-            case "interval":
-                whole = longest_interval(source.schedule).total_seconds()
-            case "timeout":
-                whole = (REBUILD_TIMEOUT if labels.get("step") == "rebuild" else TIMEOUT).to_seconds()
-        return round(whole * limit.times, 4)
-
-
-def longest_interval(schedule: str) -> timedelta:
-    """The longest time between two of a schedule's ticks.
-
-    Raises:
-        ConfigurationError: it is no schedule.
-    """
-    found = islice(intervals(schedule, _FROM, _FROM + timedelta(days=800)), _SEEN)
-    return max((end - start for start, end in found), default=timedelta(days=366))
+        return limit_value(limit, labels, self.sources)

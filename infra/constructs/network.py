@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.constructs.console_groups import ConsoleGroups
 from infra.constructs.log_group import EncryptedLogGroup
 from infra.deployment import Deployment
 from infra.nag import acknowledge
@@ -18,6 +19,14 @@ IMAGE_ENDPOINTS = ("ecr.api", "ecr.dkr")
 """What Fargate pulls an image through where there is no way to the internet; its layers come from S3."""
 HTTPS = 443
 _MOST_ZONES = 3
+_BALANCER = ec2.SubnetConfiguration(
+    name="Balancer",
+    subnet_type=ec2.SubnetType.PUBLIC,
+    # The least that a load balancer has room to grow in:
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
+    cidr_mask=27,
+    map_public_ip_on_launch=False,
+)
 MWAA_ENDPOINTS = ("sqs",)
 """What Airflow's workers speak to besides: https://docs.aws.amazon.com/mwaa/latest/userguide/vpc-vpe-create-access.html"""
 
@@ -32,10 +41,12 @@ class PrivateNetwork(Construct):
     Attributes:
         vpc: the VPC.
         subnets: the private subnets, one a zone.
+        balancer_subnets: those that the console's load balancer stands in; none without a console.
         clients: the security group of what speaks to the warehouse: jobs, dbt, the rotation of its secret.
         airflow: the security group of Airflow; None: the settings have no ``mwaa``.
-        warehouse: the security group of the warehouse, which takes connections from ``clients`` and ``airflow``, and
-            from no other; None: it is not one of ours.
+        console: the security groups of the console; None: the settings have no ``console``.
+        warehouse: the security group of the warehouse, which takes connections from ``clients``, ``airflow`` and the
+            console's task, and from no other; None: it is not one of ours.
 
     Args:
         scope, id: as for every construct.
@@ -52,6 +63,7 @@ class PrivateNetwork(Construct):
         super().__init__(scope, id)
         warehouse = deployment.settings.warehouse
         private = ec2.SubnetType.PRIVATE_WITH_EGRESS if settings.nat else ec2.SubnetType.PRIVATE_ISOLATED
+        public_console = deployment.settings.console and not deployment.settings.console.internal
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
@@ -71,7 +83,9 @@ class PrivateNetwork(Construct):
                     map_public_ip_on_launch=False,
                     reserved=not settings.nat,
                 ),
+                *([_BALANCER] if public_console else []),
             ],
+            nat_gateway_subnets=ec2.SubnetSelection(subnet_group_name="Public") if settings.nat else None,
             gateway_endpoints={
                 "S3": ec2.GatewayVpcEndpointOptions(
                     service=ec2.GatewayVpcEndpointAwsService.S3, subnets=[ec2.SubnetSelection(subnet_type=private)]
@@ -79,12 +93,14 @@ class PrivateNetwork(Construct):
             },
         )
         self.subnets = self.vpc.select_subnets(subnet_type=private).subnets
+        self.balancer_subnets = self._balancer_subnets(deployment)
         for subnet in (*self.subnets, *self.vpc.public_subnets):
             reason = "The settings name the zones, so that a subnet stays where it is and nothing asks the account."
             acknowledge(subnet, {"CloudFormation-Validate::W3010": reason})
         self._log_flows(deployment, key)
         self.clients = self._group("Clients", "What speaks to the warehouse: jobs, dbt, the rotation")
         self.airflow = self._airflow_group() if deployment.settings.mwaa else None
+        self.console = ConsoleGroups(self, "Console", deployment, vpc=self.vpc) if deployment.settings.console else None
         self._let_clients_speak(deployment)
         self.warehouse = None if isinstance(warehouse, Postgres) else self._warehouse_group(warehouse)
         self._add_endpoints(settings, deployment)
@@ -92,6 +108,12 @@ class PrivateNetwork(Construct):
             # A cluster that is kept stands in them: its network cannot go before it.
             for kept in (self.vpc, self.warehouse, *self.subnets):
                 kept.node.default_child.apply_removal_policy(deployment.removal_policy)
+
+    def _balancer_subnets(self, deployment: Deployment) -> list[ec2.ISubnet]:
+        console = deployment.settings.console
+        if console is None:
+            return []
+        return self.subnets if console.internal else self.vpc.select_subnets(subnet_group_name="Balancer").subnets
 
     def _group(self, id: str, description: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(self, id, vpc=self.vpc, description=description, allow_all_outbound=False)
@@ -121,6 +143,9 @@ class PrivateNetwork(Construct):
         if self.airflow:
             group.add_ingress_rule(self.airflow, port, "dbt in workers of Airflow")
         self.clients.add_egress_rule(group, port, "The warehouse")
+        if self.console:
+            group.add_ingress_rule(self.console.task, port, "The console")
+            self.console.task.add_egress_rule(group, port, "The warehouse")
         if isinstance(warehouse, Redshift):  # what COPY reads takes this way too: enhanced VPC routing
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "S3")
         return group
@@ -130,6 +155,8 @@ class PrivateNetwork(Construct):
         group.add_ingress_rule(self.clients, ec2.Port.tcp(HTTPS), "What speaks to the warehouse")
         if self.airflow:
             group.add_ingress_rule(self.airflow, ec2.Port.tcp(HTTPS), "Airflow")
+        if self.console:
+            group.add_ingress_rule(self.console.task, ec2.Port.tcp(HTTPS), "The console")
         data_api = (
             ("redshift-data", "redshift-serverless") if deployment.settings.warehouse.engine == "redshift" else ()
         )

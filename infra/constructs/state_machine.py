@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from infra.constructs.dbt_task import DbtBuild
+from infra.constructs.landing_start import LandingStart
 from infra.constructs.log_group import EncryptedLogGroup
 from infra.constructs.state_machine_definition import Transform, definition
 from infra.constructs.state_machine_schedule import rhythm
@@ -50,7 +51,7 @@ class SourceStateMachine(Construct):
 
     It is encrypted with the lake's key, traced, and logs every state without its data. Its role starts, watches and
     stops the source's own jobs, and dbt's task. Where the settings follow schedules, EventBridge starts it with the
-    time it was due.
+    time it was due; where they say so, what lands starts it too.
 
     Args:
         scope, id: as for every construct.
@@ -123,6 +124,7 @@ class SourceStateMachine(Construct):
                     )
                     if dbt
                     else None,
+                    lineage=settings.lineage is not None,
                 )
             ),
             role_arn=role.role_arn,
@@ -144,6 +146,8 @@ class SourceStateMachine(Construct):
         )
         if settings.schedules:
             self._schedule(ticks.expression)
+        if settings.landing_window_seconds is not None and source.lands:
+            LandingStart(self, "Landing", deployment, source=source.name, machine_arn=self.machine.attr_arn, key=key)
 
     def _statements(self) -> Iterable[iam.PolicyStatement]:
         names, stack = self._deployment.names, cdk.Stack.of(self)

@@ -29,9 +29,11 @@ _RUN = """{{% (
   $stamp := function($t) {{ $fromMillis($t, '[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01]Z') }};
   $due := $toMillis($exists($in.scheduled_time) ? $in.scheduled_time : $states.context.Execution.StartTime);
   $last := $floor(($due - {offset}) / {period}) * {period} + {offset};
+  $landed := $exists($in.landed);
   {{
-    'interval_start': $exists($in.interval_start) ? $in.interval_start : $stamp($last - {period}),
-    'interval_end': $exists($in.interval_end) ? $in.interval_end : $stamp($last),
+    'interval_start': $exists($in.interval_start) ? $in.interval_start : $stamp($landed ? $last : $last - {period}),
+    'interval_end': $exists($in.interval_end) ? $in.interval_end
+      : $stamp($landed ? $max([$due, $last + 1000]) : $last),
     'as_of': $exists($in.as_of) ? $in.as_of : $stamp($due)
   }}
 ) %}}"""
@@ -82,12 +84,15 @@ def definition(
     rhythm: Rhythm,
     retry_seconds: int,
     dbt: Transform | None = None,
+    lineage: bool = False,
 ) -> State:
     """The state machine of a source.
 
     Its input is an object of which all members may be left out: ``interval_start`` and ``interval_end``, both or
     neither; ``as_of``, the time that the run stands for; ``scheduled_time``, which EventBridge gives. Without an
-    interval it takes the last whole one of the schedule, and without a time its own start.
+    interval it takes the last whole one of the schedule, and without a time its own start. Or it is an array of what
+    landed (``[{"landed": true}]``): then the interval is what has passed of the one that runs, to the second, so that
+    the batch is a new one and no try of one that took what landed before.
 
     Args:
         names: of the deployment.
@@ -96,12 +101,16 @@ def definition(
         rhythm: of the source's schedule.
         retry_seconds: before a second try of a step; twice as many before a third.
         dbt: the task that runs dbt; None: nothing is transformed.
+        lineage: whether jobs report what they read and wrote: they are told which execution they are a part of.
     """
 
     def step(step: str, stream: str | None = None) -> State:
         given = ["interval_start", "interval_end", *(["as_of"] if stream else [])]
         arguments = {"--source": source, **({"--stream": stream} if stream else {})}
         arguments |= {f"--{name}": f"{{% $run.{name} %}}" for name in given}
+        if lineage and stream:
+            execution = "$states.context.StateMachine.Name & '/' & $states.context.Execution.Name"
+            arguments["--lineage_parent"] = f"{{% 'ingot-{names.environment}/' & {execution} %}}"
         return _step(step, names.job(source, step), arguments, retry_seconds)
 
     *batch_steps, audit = STEPS

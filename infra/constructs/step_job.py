@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import aws_cdk as cdk
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -15,19 +14,22 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.access import ACCESS, Access
+from infra.constructs.lineage import lineage_statement
 from infra.constructs.network_connection import GlueConnection
 from infra.constructs.redshift import DATA_API_REASONS
 from infra.job_code import Code
 from infra.nag import acknowledge, wildcard_resource
-from ingot.naming import Names
+from infra.settings import Lineage
+from ingot.cost import STEP_WORKER
+from ingot.metrics.limits import REBUILD_TIMEOUT, STEP_TIMEOUT
+from ingot.naming import LINEAGE, Names
 
-TIMEOUT = cdk.Duration.hours(1)
-REBUILD_TIMEOUT = cdk.Duration.hours(12)
-"""A rebuild loads all that there is."""
 MAX_CONCURRENT_RUNS = 20
 """Every stream of a source may run at once, and a backfill beside them; but only one rebuild."""
 
 
+_REPORTED = frozenset({"extract", "refine", "load", "replay", "rebuild"})
+"""Jobs that read and write data: the audit's tables are about them."""
 _TRACED = frozenset({"extract", "refine", "load", "replay"})
 """Jobs that are at one batch: what the others do is said by the batches' own attempts."""
 
@@ -47,6 +49,7 @@ class Platform:
         code: what they run.
         metrics_namespace: where in CloudWatch their metrics belong; None: they emit none.
         tracing: whether they send traces to X-Ray.
+        lineage: where they report what they read and wrote; None: nowhere.
     """
 
     names: Names
@@ -60,6 +63,7 @@ class Platform:
     code: Code
     metrics_namespace: str | None = None
     tracing: bool = False
+    lineage: Lineage | None = None
 
 
 class StepJob(Construct):
@@ -74,6 +78,7 @@ class StepJob(Construct):
         step: one of ``ingot.naming.JOBS``.
         secret: the source's, where it asks for credentials.
         lands: whether the source takes what lands in the Bronze bucket.
+        workers: how many it has; the least that Glue allows, unless its work is shared out among them.
 
     Example::
 
@@ -90,6 +95,7 @@ class StepJob(Construct):
         step: str,
         secret: secretsmanager.CfnSecret | None = None,
         lands: bool = False,
+        workers: int = STEP_WORKER.count,
     ) -> None:
         super().__init__(scope, id)
         self._platform = platform
@@ -97,8 +103,11 @@ class StepJob(Construct):
         # A job inside has no way to the internet: one that asks a source stays outside.
         self._connection = platform.connection if ACCESS[step].warehouse else None
         self._traced = platform.tracing and step in _TRACED
+        self._lineage = platform.lineage if step in _REPORTED else None
         alone = step == "rebuild"
         access = ACCESS[step].of_source(source, lands=lands)
+        if self._lineage is not None and self._lineage.to == "s3":
+            access = replace(access, write=(*access.write, f"bronze/{LINEAGE}{source}/"))
         artifacts = platform.buckets["artifacts"]
         self.role = iam.Role(
             self,
@@ -113,9 +122,9 @@ class StepJob(Construct):
             name=platform.names.job(source, step),
             role=self.role.role_arn,
             glue_version="6.0",
-            worker_type="G.1X",
-            number_of_workers=2,  # the fewest that a Spark job can have
-            timeout=int((REBUILD_TIMEOUT if alone else TIMEOUT).to_minutes()),
+            worker_type=STEP_WORKER.kind,
+            number_of_workers=workers,
+            timeout=int((REBUILD_TIMEOUT if alone else STEP_TIMEOUT).total_seconds() / 60),
             max_retries=0,
             execution_property=glue.CfnJob.ExecutionPropertyProperty(
                 max_concurrent_runs=1 if alone else MAX_CONCURRENT_RUNS
@@ -155,6 +164,10 @@ class StepJob(Construct):
             arguments["--metrics_namespace"] = platform.metrics_namespace
         if self._traced:
             arguments["--tracing"] = "xray"
+        if self._lineage is not None:
+            to = self._lineage.to
+            place = platform.buckets["bronze"].s3_url_for_object(f"{LINEAGE}{source}")
+            arguments["--lineage"] = place if to == "s3" else to
         if access.warehouse:
             arguments["--warehouse_secret"] = platform.names.warehouse_secret
         if self._secret is not None:
@@ -207,6 +220,8 @@ class StepJob(Construct):
         if self._traced:
             # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
             yield iam.PolicyStatement(sid="Trace", actions=["xray:PutTraceSegments"], resources=["*"])
+        if self._lineage is not None and (statement := lineage_statement(self, self._lineage)) is not None:
+            yield statement
         yield iam.PolicyStatement(
             sid="Log",
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],

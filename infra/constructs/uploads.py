@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -42,6 +43,8 @@ class Upload(Construct):
             @default None: at the top.
         mirror: True: what is below the prefix and not in the folder is removed.
             @default True
+        without: names of folders and files that stay behind, wherever they are in the folder.
+            @default none
 
     Example::
 
@@ -58,12 +61,17 @@ class Upload(Construct):
         bucket: s3.IBucket,
         prefix: str | None = None,
         mirror: bool = True,
+        without: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, id)
         uploads = s3_deployment.BucketDeployment(
             self,
             "Deployment",
-            sources=[s3_deployment.Source.asset(str(folder))],
+            sources=[
+                s3_deployment.Source.asset(
+                    str(folder), exclude=[pattern for name in without for pattern in (f"**/{name}", f"**/{name}/**")]
+                )
+            ],
             destination_bucket=bucket,
             destination_key_prefix=prefix,
             prune=mirror,

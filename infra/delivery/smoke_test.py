@@ -67,7 +67,9 @@ def smoke_test(source: str, *, first_day: date, runner: str, project: Path) -> l
     if problems := not_loaded(warehouse, batches):
         return problems
     endpoint = context.endpoint()
-    if code := transform.build(transform.dbt_command(project), project, endpoint, []):
+    # One source was run: what a new environment lacks of the others is no fault of what was deployed.
+    alone = ["--exclude", "tag:needs_another_source"]
+    if code := transform.build(transform.dbt_command(project), project, endpoint, alone):
         return [f"dbt ended with exit code {code}; its own lines above say which model or test"]
     return gold_problems(warehouse)
 

@@ -16,8 +16,10 @@ from infra.constructs.network_connection import GlueConnection
 from infra.constructs.step_job import Platform, StepJob
 from infra.constructs.uploads import Upload
 from infra.deployment import Deployment, IngotStack
+from infra.files import RECORDED
 from infra.job_code import build_code
 from infra.nag import acknowledge
+from ingot.cost import STEP_WORKER
 from ingot.metrics import metrics_namespace
 from ingot.naming import JOBS
 from ingot.sources import Source
@@ -66,6 +68,7 @@ class JobsStack(IngotStack):
                 folder=deployment.root / "sources",
                 bucket=buckets["artifacts"],
                 prefix="sources",
+                without=[RECORDED],
             ),
         ]
         log_prefix = f"/aws-glue/jobs/ingot-{environment}"
@@ -83,6 +86,7 @@ class JobsStack(IngotStack):
             log_prefix=log_prefix,
             metrics_namespace=metrics_namespace(environment) if watched else None,
             tracing=watched is not None and watched.tracing,
+            lineage=deployment.settings.lineage,
             # Glue writes a script's own output to the first, Spark's to the second.
             log_groups=tuple(
                 logs.LogGroup(
@@ -100,7 +104,14 @@ class JobsStack(IngotStack):
             secret = self._secret(name, deployment, key) if source.auth is not None else None
             for step in JOBS:
                 job = StepJob(
-                    self, f"{name}-{step}", platform=platform, source=name, step=step, secret=secret, lands=source.lands
+                    self,
+                    f"{name}-{step}",
+                    platform=platform,
+                    source=name,
+                    step=step,
+                    secret=secret,
+                    lands=source.lands,
+                    workers=_workers(source, step),
                 )
                 job.node.add_dependency(*uploads)  # a job never points at code that is not there yet
 
@@ -122,3 +133,8 @@ class JobsStack(IngotStack):
             {"AwsSolutions-SMG4": "The source gives out its credentials; nothing here could make it take new ones."},
         )
         return secret
+
+
+def _workers(source: Source, step: str) -> int:
+    """More than the least only where Spark shares out the work: one process has no use for another machine."""
+    return source.refine_workers or STEP_WORKER.count if step == "refine" else STEP_WORKER.count

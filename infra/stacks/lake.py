@@ -66,6 +66,7 @@ class LakeStack(IngotStack):
                 tiered=purpose != "artifacts",
                 lock=settings.object_lock if purpose == "bronze" else None,
                 expire_below=_landing(settings, sources) if purpose == "bronze" else {},
+                tells=purpose == "bronze" and settings.landing_window_seconds is not None,
             ).bucket
             for purpose, bucket_name in deployment.lake_buckets.items()
         }

@@ -31,6 +31,7 @@ class WarehouseStack(IngotStack):
     Attributes:
         secret: the secret.
         mask_salt: what dbt's masks are salted with; None: nothing in the account runs dbt.
+        reader: the secret of the user who may read only; None: the settings have no ``console``, which is that user.
         job_rights: what a job's role needs to reach the warehouse, besides reading the secret.
 
     Args:
@@ -58,21 +59,40 @@ class WarehouseStack(IngotStack):
             generate_secret_string=password(json.dumps(_fields(deployment))),
             removal_policy=deployment.removal_policy,
         )
+        self.reader = self._reader(deployment, key) if deployment.settings.console else None
         if isinstance(warehouse, Postgres):
-            acknowledge(
-                self.secret,
-                {
-                    "AwsSolutions-SMG4": "The Postgres is the user's own, outside of these stacks: a rotation "
-                    "needs a network path and an administrator's login there, which this stack does not have."
-                },
+            reason = (
+                "The Postgres is the user's own, outside of these stacks: a rotation needs a network path and an "
+                "administrator's login there, which this stack does not have."
             )
+            acknowledge(self.secret, {"AwsSolutions-SMG4": reason})
             return
         assert network is not None  # the settings want one for all others
         shared = {"network": network, "key": key, "secret": self.secret}
         if isinstance(warehouse, Aurora):
-            AuroraWarehouse(self, "Aurora", deployment, settings=warehouse, **shared)
+            cluster = AuroraWarehouse(self, "Aurora", deployment, settings=warehouse, **shared).cluster
+            if self.reader:
+                self.reader.attach(cluster)  # host and port are written into it
         else:
             self.job_rights = RedshiftWarehouse(self, "Redshift", deployment, settings=warehouse, **shared).job_rights
+
+    def _reader(self, deployment: Deployment, key: kms.IKey) -> secretsmanager.Secret:
+        fields = _fields(deployment)
+        reader = secretsmanager.Secret(
+            self,
+            "Reader",
+            secret_name=deployment.names.reader_secret,
+            description="The warehouse's user who may read only, in the format of RDS",
+            encryption_key=key,
+            generate_secret_string=password(json.dumps(fields | {"username": f"{fields['username']}_reader"})),
+            removal_policy=deployment.removal_policy,
+        )
+        reason = (
+            "The console reads it once, when it starts, and then makes the user with it: a function that changed it "
+            "would lock out the tasks that run. It opens what pages show, and nobody but the task's role reads it."
+        )
+        acknowledge(reader, {"AwsSolutions-SMG4": reason})
+        return reader
 
 
 def _fields(deployment: Deployment) -> dict[str, Any]:

@@ -36,11 +36,14 @@ FILES = {
     "dags/.airflowignore": "dbt/\n",
     "dags/ingest.py": "dag = None\n",
     "dags/__pycache__/ingest.cpython-312.pyc": "bytecode",
+    "sources/fakestore/recorded/api.yaml": "paths: {}\n",
+    "sources/fakestore/recorded/landing/carts/one.csv": "id\n1\n",
     "dbt/dbt_project.yml": "name: shop\n",
     "dbt/models/gold/sales.sql": "select 1\n",
     "dbt/.user.yml": "id: somebody\n",
     "dbt/logs/dbt.log": "a log\n",
     "dbt/target/manifest.json": '{"nodes": {}}\n',
+    "dbt/target/lineage.json": "[]\n",
     "dbt/target/run_results.json": "{}\n",
     "dbt/target/compiled/sales.sql": "select 1\n",
 }
@@ -66,6 +69,15 @@ class Assembly:
             for purpose, template in self.templates.items()
             for name, resource in template["Resources"].items()
             if resource["Type"] == kind
+        }
+
+    def resources_besides(self, other: Assembly) -> dict[str, dict[str, Any]]:
+        """``{purpose}/{logical id}`` → resource: those that the other one does not have."""
+        return {
+            f"{purpose}/{name}": resource
+            for purpose, template in self.templates.items()
+            for name, resource in template["Resources"].items()
+            if name not in other.templates.get(purpose, {"Resources": {}})["Resources"]
         }
 
 
@@ -103,15 +115,16 @@ def guarded(synthesise: Callable[..., Assembly], make_checkout: Callable[[], Pat
 
 @pytest.fixture(scope="session")
 def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Assembly]:
-    """``synthesise(environment, **context)``: the app with cdk-nag over it, as cdk.json configures it."""
+    """``synthesise(environment, root, settings, **context)``: the app with cdk-nag over it, as in cdk.json."""
 
     @cache
-    def run(environment: str, root: Path = checkout, **context: str) -> Assembly:
+    def run(environment: str, root: Path = checkout, settings: Path | None = None, **context: str) -> Assembly:
         # Imported here: it takes seconds, which a test of the settings alone should not.
         import aws_cdk as cdk
         from cdk_nag import AwsSolutionsChecks
 
         from infra.app import add_stacks
+        from infra.settings import SETTINGS_FILE
 
         flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
         out = tmp_path_factory.mktemp(f"cdk-{environment}")
@@ -121,7 +134,7 @@ def synthesise(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
             context={**flags, "environment": environment, **context},
         )
         begun = perf_counter()
-        add_stacks(app, root=root, build=out / "build", variables=VARIABLES)
+        add_stacks(app, root=root, build=out / "build", variables=VARIABLES, file=settings or SETTINGS_FILE)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         return _assembly(app, environment, out, begun)
 
@@ -200,6 +213,14 @@ def every(synthesise: Callable[..., Assembly]) -> dict[str, Assembly]:
 def prod(synthesise: Callable[..., Assembly]) -> Assembly:
     """The environment that protects its data."""
     return synthesise("prod")
+
+
+@pytest.fixture(scope="session")
+def with_console(synthesise: Callable[..., Assembly], tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The environment that protects its data, with a console, which no environment of the repository has."""
+    from tests.console_example import console_settings
+
+    return synthesise("prod", settings=console_settings(tmp_path_factory.mktemp("console"), "prod", tasks=2))
 
 
 @pytest.fixture(scope="session")

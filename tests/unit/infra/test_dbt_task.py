@@ -216,7 +216,7 @@ def test_the_image_is_what_the_task_takes_it_for(local: Any) -> None:
         assert written_to[name].startswith(scratch["ContainerPath"]), name
     (base,) = instructions("FROM")
     assert re.fullmatch(r"[a-z]+:\d+\.\d+\.\d+-[a-z-]+", base)
-    assert json.loads(instructions("ENTRYPOINT")[0])[0].endswith("/bin/dbt")
+    assert json.loads(instructions("ENTRYPOINT")[0]) == ["/opt/dbt/bin/python", "turn.py", "/opt/dbt/bin/dbt"]
 
 
 def test_hadolint_finds_nothing() -> None:

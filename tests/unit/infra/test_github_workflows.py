@@ -70,7 +70,7 @@ def audit(folder: Path) -> set[str]:
 
 
 def test_they_have_the_form_that_github_reads() -> None:
-    assert set(WORKFLOWS) == {"tests.yml", "diff.yml", "deploy.yml", "deploy-environment.yml"}
+    assert set(WORKFLOWS) == {"tests.yml", "diff.yml", "deploy.yml", "deploy-environment.yml", "pages.yml"}
     checked = schema(FOLDER)
     assert checked.returncode == 0, checked.stdout
 
@@ -104,7 +104,7 @@ def test_what_is_planted_is_found(tmp_path: Path, old: str, new: str, found: str
 @pytest.mark.parametrize(("file", "name", "job"), JOBS)
 def test_a_job_says_what_it_may_do_and_a_workflow_gives_nothing_else(file: str, name: str, job: dict[str, Any]) -> None:
     assert WORKFLOWS[file]["permissions"] == {}
-    allowed = {"contents": "read", "id-token": "write", "pull-requests": "write"}
+    allowed = {"contents": "read", "id-token": "write", "pull-requests": "write", "pages": "write"}
     assert job["permissions"].items() <= allowed.items()
     assert "contents" in job["permissions"] or "uses" not in str(job["steps"][0]) or "checkout" not in str(job["steps"])
     if "steps" in job:
@@ -117,6 +117,14 @@ def test_a_pull_requests_code_never_runs_beside_a_token_that_reads_the_accounts(
             text = str(job["steps"])
             has_code = "actions/checkout" in text
             assert not (has_code and set(job["permissions"].items()) - {("contents", "read")}), f"{file}:{name}"
+
+
+def test_what_publishes_the_site_runs_nothing_of_the_checkout() -> None:
+    jobs = {
+        name: job for file in WORKFLOWS.values() for name, job in file["jobs"].items() if "pages" in job["permissions"]
+    }
+    assert list(jobs) == ["publish"]
+    assert [step.get("uses", step).split("@")[0] for step in jobs["publish"]["steps"]] == ["actions/deploy-pages"]
 
 
 def test_every_action_is_pinned_by_a_commit_whose_version_stands_beside_it() -> None:
@@ -142,7 +150,9 @@ def test_nobody_who_is_not_trusted_starts_what_has_a_token() -> None:
         "diff.yml": {"pull_request"},
         "deploy.yml": {"push"},
         "deploy-environment.yml": {"workflow_call"},
+        "pages.yml": {"push"},
     }
+    assert WORKFLOWS["pages.yml"]["on"] == WORKFLOWS["deploy.yml"]["on"]
     assert WORKFLOWS["deploy.yml"]["on"]["push"] == {"branches": [_delivery()["branch"]]}
     first = WORKFLOWS["diff.yml"]["jobs"]["synth"]
     assert first["if"].endswith("&& github.event.pull_request.head.repo.full_name == github.repository"), "no fork"
@@ -172,7 +182,7 @@ def test_commands_call_what_the_checkout_has() -> None:
         for script in re.findall(r"[\w/.-]+\.py\b", command):
             assert (ROOT / script).is_file(), f"{where}: {script}"
             seen.add(script)
-    assert seen == {"lint", "test", "setup", "manifest", "infra/delivery/start_smoke_test.py"}
+    assert seen == {"lint", "test", "setup", "manifest", "site", "infra/delivery/start_smoke_test.py"}
 
 
 def test_tests_are_those_of_ci() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundle import build_bundle
+from infra.bundle import build_bundle, bundle_facts
 from infra.settings import Settings, load_settings
 from ingot.errors import ConfigurationError
 
@@ -40,9 +40,10 @@ def test_the_bundle_holds_what_dags_and_dbt_read_and_nothing_that_a_tool_left(
         "dags/dbt/dbt_project.yml",
         "dags/dbt/models/gold/sales.sql",
         "dags/dbt/target/manifest.json",
+        "dags/dbt/target/lineage.json",
         "dags/requirements/constraints-mwaa-3.3.1.txt",
         "dags/requirements/dbt.txt",
-        *(f"dags/{file.relative_to(checkout)}" for file in (checkout / "sources").rglob("*.yaml")),
+        *(f"dags/{file.relative_to(checkout)}" for file in (checkout / "sources").glob("*/*.yaml")),
     }
 
 
@@ -72,7 +73,15 @@ def test_bundle_json_holds_what_differs_between_environments(
         "schedules": False,
         "warehouse_engine": "postgres",
         "mask_salt": False,
+        "metrics_namespace": "",
+        "metrics_log_group": "",
     }
+
+
+def test_airflow_as_a_service_is_told_where_metrics_are_logged() -> None:
+    facts = bundle_facts(load_settings("prod", {}))
+
+    assert (facts["metrics_namespace"], facts["metrics_log_group"]) == ("Ingot/prod", "airflow-ingot-prod-Task")
 
 
 def test_dbts_partial_parse_is_shipped_where_there_is_one(
@@ -83,7 +92,7 @@ def test_dbts_partial_parse_is_shipped_where_there_is_one(
 
     bundle = build_bundle(tmp_path / "bundle", root, settings)
 
-    assert set(content(bundle / "dags/dbt/target")) == {"manifest.json", "partial_parse.msgpack"}
+    assert set(content(bundle / "dags/dbt/target")) == {"manifest.json", "lineage.json", "partial_parse.msgpack"}
 
 
 def test_building_again_over_an_old_bundle_gives_the_same_bytes(
@@ -99,6 +108,7 @@ def test_building_again_over_an_old_bundle_gives_the_same_bytes(
     ("missing", "hint"),
     [
         ("dbt/target/manifest.json", "make manifest"),
+        ("dbt/target/lineage.json", "make manifest"),
         ("dags/startup.sh", "startup.sh"),
         ("dags/requirements.txt", "requirements.txt"),
     ],

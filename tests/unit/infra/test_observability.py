@@ -14,10 +14,10 @@ import pytest
 from typer.main import get_command
 
 from infra.constructs.alarms import _looking_back
-from infra.constructs.metric_series import longest_interval
 from infra.settings import load_settings
 from ingot.cli.app import app
 from ingot.metrics import load_catalogue, metrics_namespace
+from ingot.metrics.limits import longest_interval
 from tests.unit.infra.conftest import ENVIRONMENTS, ROOT, VARIABLES
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -54,10 +54,12 @@ def test_every_alarm_says_what_it_is_about_and_links_a_section_of_the_runbook(
         assert topic == alarm["OKActions"] != []
 
 
-def test_no_section_of_the_runbook_is_without_an_alarm(every: Mapping[str, Any]) -> None:
+def test_no_section_of_the_runbook_is_without_an_alarm(every: Mapping[str, Any], with_console: Any) -> None:
     ringing = {alarm.name for alarm in CATALOGUE.alarms.values()}
     deployed = {
-        alarm["AlarmDescription"].rpartition("#")[2] for each in every.values() for alarm in alarms(each).values()
+        alarm["AlarmDescription"].rpartition("#")[2]
+        for each in (*every.values(), with_console)
+        for alarm in alarms(each).values()
     }
 
     assert sections() == ringing
@@ -99,7 +101,8 @@ def test_alarms_and_panels_ask_for_what_the_catalogue_has_and_jobs_emit_it_there
     assembly = every[environment]
 
     assert {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms(assembly).values()} <= known
-    assert {(line[0], line[1]) for panel in panels(assembly) for line in panel["metrics"]} <= known
+    assert {(line[0], line[1]) for panel in panels(assembly) for line in panel["metrics"] if len(line) > 1} <= known
+    assert {searched(line[0]) for panel in panels(assembly) for line in panel["metrics"] if len(line) == 1} <= known
     for job in assembly.resources("AWS::Glue::Job").values():
         assert job["Properties"]["DefaultArguments"]["--metrics_namespace"] == namespace
     (filtered,) = assembly.resources("AWS::Logs::MetricFilter").values()
@@ -108,11 +111,57 @@ def test_alarms_and_panels_ask_for_what_the_catalogue_has_and_jobs_emit_it_there
     assert [dimension["Key"] for dimension in made["Dimensions"]] == list(CATALOGUE["runs_failed"].labels)
 
 
-def test_every_metric_is_on_a_dashboard(every: Mapping[str, Any]) -> None:
-    shown = {line[1] for each in every.values() for panel in panels(each) for line in panel["metrics"]}
+def test_every_metric_is_on_a_dashboard(every: Mapping[str, Any], with_console: Any) -> None:
+    lines = [line for each in (*every.values(), with_console) for panel in panels(each) for line in panel["metrics"]]
+    shown = {line[1] if len(line) > 1 else searched(line[0])[1] for line in lines}
 
     redshift_only = {"ComputeCapacity"}
     assert shown | redshift_only == {m.aws.metric if m.aws else name for name, m in CATALOGUE.metrics.items()}
+
+
+def searched(line: Mapping[str, str]) -> tuple[str, str]:
+    """Namespace and metric of an expression that finds series."""
+    found = re.fullmatch(r"SEARCH\('\{([^,]+),[^}]+\} MetricName=\"([^\"]+)\".*', '\w+', \d+\)", line["expression"])
+    assert found, line
+    return found[1], found[2]
+
+
+def test_what_airflow_says_is_asked_for_as_mwaa_has_it_and_only_where_there_is_one(every: Mapping[str, Any]) -> None:
+    """Names and dimensions: https://docs.aws.amazon.com/mwaa/latest/userguide/access-metrics-cw.html."""
+    for environment, assembly in every.items():
+        lines = [line for panel in panels(assembly) for line in panel["metrics"]]
+        here = [line[0] == "AmazonMWAA" or "{AmazonMWAA," in str(line[0]) for line in lines]
+        assert any(here) == bool(load_settings(environment, VARIABLES).mwaa), environment
+
+    prod = [line[:-1] for panel in panels(every["prod"]) for line in panel["metrics"] if line[0] == "AmazonMWAA"]
+    assert ["AmazonMWAA", "DAGDurationSuccess", "DAG", "transform", "Environment", "ingot-prod"] in prod
+    finished = ["State", "failed", "DAG", "All", "Task", "All", "Environment", "ingot-prod"]
+    assert ["AmazonMWAA", "TaskInstanceFinished", *finished] in prod
+    (tasks,) = (
+        line[0]["expression"]
+        for panel in panels(every["prod"])
+        for line in panel["metrics"]
+        if "TaskInstanceDuration" in str(line)
+    )
+    assert tasks == (
+        'SEARCH(\'{AmazonMWAA,DAG,Task,Environment} MetricName="TaskInstanceDuration" Environment="ingot-prod"\','
+        " 'Maximum', 3600)"
+    )
+    failed = alarms(every["prod"])["ingot-prod-dag-failed-ingest_fakestore"]
+    assert (failed["MetricName"], failed["Statistic"], failed["Threshold"]) == ("DAGDurationFailed", "SampleCount", 0)
+    assert {each["Name"]: each["Value"] for each in failed["Dimensions"]} == {
+        "DAG": "ingest_fakestore",
+        "Environment": "ingot-prod",
+    }
+
+
+def test_a_stream_lags_by_its_own_schedule_and_only_if_it_lands(every: Mapping[str, Any]) -> None:
+    lags = {name: each["Threshold"] for name, each in alarms(every["prod"]).items() if "-stream-lag-" in name}
+
+    assert lags == {
+        "ingot-prod-stream-lag-orders_stream-orders": 3 * 300,
+        "ingot-prod-stream-lag-suppliers-costs": 3 * 86400,
+    }
 
 
 def panels(assembly: Any) -> list[dict[str, Any]]:

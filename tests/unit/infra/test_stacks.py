@@ -11,7 +11,7 @@ import pytest
 
 from ingot import __version__
 from ingot.contract.glue import glue_columns
-from ingot.naming import JOBS, Names
+from ingot.naming import JOBS, Names, table_name
 from ingot.sources import load_sources
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -176,6 +176,11 @@ def test_a_stream_has_a_table_whose_columns_are_its_contracts(local: Any) -> Non
 
 
 def test_partitions_are_projected_so_that_nobody_registers_them(local: Any) -> None:
+    places = {
+        table_name(source.name, stream): (source.name, stream)
+        for source in SOURCES.values()
+        for stream in source.streams
+    }
     for table in local.resources("AWS::Glue::Table").values():
         table_input = table["Properties"]["TableInput"]
         parameters, location = table_input["Parameters"], flat(table_input["StorageDescriptor"]["Location"])
@@ -187,7 +192,7 @@ def test_partitions_are_projected_so_that_nobody_registers_them(local: Any) -> N
         assert parameters["projection.ingest_date.range"] == "2020-01-01,NOW"
         template = flat(parameters["storage.location.template"])
         assert template == f"{location}ingest_date=${{ingest_date}}/"
-        source, stream = table_input["Name"].split("_")
+        source, stream = places[table_input["Name"]]
         assert location.endswith(f"/bronze/{source}/{stream}/")
 
 
@@ -259,6 +264,13 @@ def test_sources_are_mirrored_and_wheels_of_before_are_kept(local: Any) -> None:
     }
 
     assert prune == {"sources": True, None: False}
+
+
+def test_recordings_of_a_source_stay_behind(local: Any) -> None:
+    folder = local.files[0].parent
+    uploaded = [path.parent for path in folder.glob("asset.*/fakestore/source.yaml")]
+    assert uploaded
+    assert not list(folder.glob("asset.*/**/recorded*"))
 
 
 def test_the_jobs_logs_are_encrypted_and_expire(local: Any, prod: Any) -> None:

@@ -61,12 +61,15 @@ def test_a_schedule_that_json_cannot_compute_is_refused_when_it_is_deployed(sche
 
 
 def machine(assembly: Any) -> dict[str, Any]:
-    (found,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
-    return dict(found["Properties"])
+    """Fakestore's: there is one a source."""
+    machines = [each["Properties"] for each in assembly.resources("AWS::StepFunctions::StateMachine").values()]
+    by_name = {each["StateMachineName"]: each for each in machines}
+    assert by_name.keys() == {LOCAL.state_machine(source) for source in SOURCES}
+    return dict(by_name[LOCAL.state_machine("fakestore")])
 
 
 def written_in(assembly: Any) -> dict[str, Any]:
-    """The definition of the one there is; what another stack exports stands there by its name."""
+    """Its definition; what another stack exports stands there by its name."""
     text = machine(assembly)["DefinitionString"]
     parts = text["Fn::Join"][1] if isinstance(text, dict) else [text]
     whole = "".join(part if isinstance(part, str) else part["Fn::ImportValue"] for part in parts)
@@ -245,7 +248,7 @@ def test_nobody_gets_one_who_did_not_ask(prod: Any) -> None:
 
 @pytest.fixture(scope="module")
 def scheduled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
-    """The stack where schedules are followed, and cdk-nag's findings."""
+    """The stack where schedules are followed and what lands starts its source, and cdk-nag's findings."""
     import aws_cdk as cdk
     from aws_cdk import aws_kms as kms
     from cdk_nag import AwsSolutionsChecks
@@ -254,7 +257,9 @@ def scheduled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any],
     from infra.stacks.state_machines import StateMachinesStack
 
     settings = msgspec.structs.replace(
-        load_settings("local", {"INGOT_WAREHOUSE_HOST": "localhost", "INGOT_WAREHOUSE_PORT": "5433"}), schedules=True
+        load_settings("local", {"INGOT_WAREHOUSE_HOST": "localhost", "INGOT_WAREHOUSE_PORT": "5433"}),
+        schedules=True,
+        landing_window_seconds=60,
     )
     out = tmp_path_factory.mktemp("scheduled")
     app = cdk.App(outdir=str(out), analytics_reporting=False)
@@ -274,7 +279,11 @@ def scheduled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any],
 
 def test_a_schedule_starts_it_with_the_time_it_was_due(scheduled: tuple[dict[str, Any], list[str]]) -> None:
     resources, findings = scheduled
-    (schedule,) = (each["Properties"] for each in resources.values() if each["Type"] == "AWS::Scheduler::Schedule")
+    (schedule,) = (
+        each["Properties"]
+        for each in resources.values()
+        if each["Type"] == "AWS::Scheduler::Schedule" and each["Properties"]["Name"] == LOCAL.state_machine("fakestore")
+    )
 
     assert findings == []
     assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("cron(0 0 * * ? *)", "UTC")
@@ -287,3 +296,74 @@ def test_a_schedule_starts_it_with_the_time_it_was_due(scheduled: tuple[dict[str
     )
     assert json.dumps(start["Resource"]).count("stateMachine:ingot-local-fakestore") == 1
     assert "*" not in json.dumps(start["Resource"])
+
+
+def test_what_lands_of_a_source_starts_its_machine_once_for_all_that_came_in_a_while(
+    scheduled: tuple[dict[str, Any], list[str]],
+) -> None:
+    resources, _ = scheduled
+    lands = {name for name, source in SOURCES.items() if source.lands}
+    pipes = {each["Name"]: each for each in of_type(resources, "AWS::Pipes::Pipe")}
+    rules = {each["Name"]: each for each in of_type(resources, "AWS::Events::Rule")}
+
+    assert pipes.keys() == rules.keys() == {LOCAL.landing_start(name) for name in lands} != set()
+    pipe, rule = (made[LOCAL.landing_start("orders_stream")] for made in (pipes, rules))
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {
+            "bucket": {"name": [LOCAL.bronze_bucket]},
+            "object": {"key": [{"prefix": "landing/orders_stream/"}]},
+        },
+    }
+    ((queue, _),) = [target["Arn"]["Fn::GetAtt"] for target in rule["Targets"]]
+    assert pipe["Source"] == {"Fn::GetAtt": [queue, "Arn"]}
+    assert pipe["SourceParameters"]["SqsQueueParameters"]["MaximumBatchingWindowInSeconds"] == 60
+    told = resources[queue]["Properties"]
+    assert told["SqsManagedSseEnabled"] is True
+    assert told["VisibilityTimeout"] >= 6 * 60
+    assert "deadLetterTargetArn" in told["RedrivePolicy"]
+    machine = resources[pipe["Target"]["Fn::GetAtt"][0]]["Properties"]
+    assert machine["StateMachineName"] == LOCAL.state_machine("orders_stream")
+    assert pipe["TargetParameters"]["StepFunctionStateMachineParameters"] == {"InvocationType": "FIRE_AND_FORGET"}
+    assert json.loads(pipe["TargetParameters"]["InputTemplate"]) == {"landed": True}
+
+    role = resources[pipe["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "pipes.amazonaws.com"}
+    assert "aws:SourceAccount" in trust["Condition"]["StringEquals"]
+    (policy,) = role["Policies"]
+    rights = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
+    assert rights["Take"]["Resource"] == pipe["Source"]
+    assert rights["Start"]["Resource"] == pipe["Target"]
+    assert "*" not in str([[each["Action"], each["Resource"]] for each in rights.values()])
+
+
+def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [each["Properties"] for each in resources.values() if each["Type"] == kind]
+
+
+def test_the_bucket_tells_of_what_lands_only_where_somebody_listens(local: Any, tmp_path: Path) -> None:
+    import aws_cdk as cdk
+
+    from infra.deployment import Deployment
+    from infra.stacks.lake import LakeStack
+
+    def tells(template: dict[str, Any]) -> list[str]:
+        buckets = of_type(template["Resources"], "AWS::S3::Bucket")
+        return [str(each["BucketName"]) for each in buckets if "NotificationConfiguration" in each]
+
+    settings = load_settings("local", {"INGOT_WAREHOUSE_HOST": "localhost", "INGOT_WAREHOUSE_PORT": "5433"})
+    listening = msgspec.structs.replace(settings, landing_window_seconds=60)
+    app = cdk.App(outdir=str(tmp_path), analytics_reporting=False)
+    deployment = Deployment(settings=listening, names=LOCAL, root=ROOT, build=tmp_path)
+    stack = LakeStack(app, deployment, {"orders_stream": SOURCES["orders_stream"]})
+
+    assert tells(local.templates["lake"]) == []
+    assert tells(app.synth().get_stack_by_name(stack.stack_name).template) == [LOCAL.bronze_bucket]
+
+
+def test_a_window_without_a_state_machine_is_refused() -> None:
+    settings = load_settings("local", {"INGOT_WAREHOUSE_HOST": "localhost", "INGOT_WAREHOUSE_PORT": "5433"})
+    with pytest.raises(ValueError, match="needs step_functions"):
+        msgspec.structs.replace(settings, step_functions=False, landing_window_seconds=60)

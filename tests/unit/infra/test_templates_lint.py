@@ -26,9 +26,14 @@ Found = Mapping[str, set[Finding]]
 
 
 @pytest.fixture(scope="module")
-def linted(every: Mapping[str, Any], delivery: Any, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """Environment, or ``delivery`` → what both found in its templates."""
+def linted(
+    every: Mapping[str, Any], delivery: Any, with_console: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Found:
+    """Environment, ``delivery``, or ``console``: what an environment with one has besides → what both found there."""
     files = {environment: assembly.files for environment, assembly in {**every, "delivery": delivery}.items()}
+    files["console"] = tuple(
+        file for file in with_console.files if purpose(file) in ("console", "network", "warehouse")
+    )
     whose = {file: environment for environment, each in files.items() for file in each}
     found: dict[str, set[Finding]] = {environment: set() for environment in files}
     for file, finding in lint(whose, tmp_path_factory.mktemp("lint")):
@@ -82,16 +87,16 @@ def purpose(file: Path) -> str:
     return file.name.removesuffix(".template.json").split("-", 2)[2]
 
 
-@pytest.mark.parametrize("environment", [*ENVIRONMENTS, "delivery"])
+@pytest.mark.parametrize("environment", [*ENVIRONMENTS, "delivery", "console"])
 def test_cfn_lint_and_checkov_find_nothing_without_a_reason(linted: Found, environment: str) -> None:
     assert unexplained(linted[environment], read_exceptions()) == []
 
 
-def test_no_exception_is_idle(every: Mapping[str, Any], delivery: Any, linted: Found) -> None:
+def test_no_exception_is_idle(every: Mapping[str, Any], delivery: Any, with_console: Any, linted: Found) -> None:
     findings = set[Finding]().union(*linted.values())
-    for environment, assembly in {**every, "delivery": delivery}.items():
+    for environment, assembly in {**every, "delivery": delivery, "console": with_console}.items():
         for name, template in assembly.templates.items():
-            findings |= review(name, template, protect=environment in ("staging", "prod", "delivery"))
+            findings |= review(name, template, protect=environment in ("staging", "prod", "delivery", "console"))
 
     assert not [
         (rule, accepted.where, accepted.what)
