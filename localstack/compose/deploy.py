@@ -70,18 +70,31 @@ class Containers(Laptop):
             cloud_port=0,
             warehouse_host=self.postgres.host,
             warehouse_port=self.postgres.port,
+            statsd=self.given.get("INGOT_STATSD", ""),
             source_urls={},
             given=self.given,
         )
 
 
+DATABASE = "ingot"
+"""Where gold is; the database that Postgres' first start makes."""
+
+
+def grant_grafana(postgres: Postgres, given: Mapping[str, str], database: str = DATABASE) -> None:
+    """Make the user that the dashboards ask as: it may read gold and the audit tables, and change nothing."""
+    password = Path(given["GRAFANA_DATABASE_PASSWORD_FILE"]).read_text().strip()
+    postgres.ensure_reader("grafana", password, database=database, schemas=("gold", "audit"))
+
+
 def main(home: Home, given: Mapping[str, str]) -> int:
     """Deploys; returns the exit code."""
-    deployment = Deployment(Containers(home=home, given=given))
+    containers = Containers(home=home, given=given)
+    deployment = Deployment(containers)
     try:
         deployment.synth(print)
         deployment.deploy(print)
         deployment.grant_warehouse()
+        grant_grafana(containers.postgres, given)
         written, removed = deployment.sync_dags(Path(given["INGOT_DAGS"]))
     except LaptopError as error:
         print("\n".join(filter(None, (error.what, error.detail, error.hint))), file=sys.stderr)

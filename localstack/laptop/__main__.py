@@ -75,9 +75,11 @@ def _status(laptop: Laptop, console: Console) -> None:
         "postgres": f"{laptop.postgres.host}:{laptop.postgres.port}",
         "source": laptop.source.url,
         "cloud": laptop.cloud.url,
+        "metrics": f"{laptop.metrics.url}/metrics",
         "airflow-api-server": airflow.url,
     }
-    services = [laptop.postgres.service, laptop.source.service, laptop.cloud.service, laptop.dbt, *airflow.services]
+    parts = (laptop.postgres, laptop.source, laptop.cloud, laptop.metrics)
+    services = [*(part.service for part in parts), laptop.dbt, *airflow.services]
     for service in services:
         process = service.process()
         state = f"[green]up[/]   pid {process.pid:<8}" if process else "[dim]down[/]             "

@@ -41,6 +41,7 @@ import sys
 if "scheduler" in sys.argv:
     import airflow.providers.amazon.aws.operators.glue
     import airflow.providers.amazon.aws.secrets.secrets_manager
+    import airflow.providers.openlineage.plugins.openlineage
     import cosmos.airflow.task_group
     import cosmos.operators.local
     import cosmos.profiles
@@ -87,6 +88,7 @@ class Airflow:
             f"postgresql+psycopg2://airflow:{secret('airflow.database')}"
             f"@{self._laptop.postgres.host}:{self._laptop.postgres.port}/airflow"
         )
+        statsd_host, _, statsd_port = self._laptop.environment.statsd.partition(":")
         settings = {
             "CORE__DAGS_FOLDER": str(self.dags),
             "CORE__EXECUTOR": "LocalExecutor",
@@ -114,7 +116,13 @@ class Airflow:
             "SECRETS__BACKEND": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
             "SECRETS__BACKEND_KWARGS": json.dumps(SECRETS),
             "LOGGING__REMOTE_LOGGING": "False",
-            "OPENLINEAGE__DISABLED": "True",
+            # As MWAA does, which reads them into CloudWatch: names that hold the DAG and the task.
+            "METRICS__STATSD_ON": "True",
+            "METRICS__STATSD_HOST": statsd_host,
+            "METRICS__STATSD_PORT": statsd_port,
+            # The DAGs' code is in the bundle.
+            "OPENLINEAGE__DISABLE_SOURCE_CODE": "True",
+            "OPENLINEAGE__NAMESPACE": f"ingot-{ENVIRONMENT}",  # as jobs have it of themselves
             "COSMOS__ENABLE_TELEMETRY": "False",
             # Assets of models are named as Airflow 3 wants them; the other form warns in every task.
             "COSMOS__USE_DATASET_AIRFLOW3_URI_STANDARD": "True",

@@ -12,6 +12,12 @@ import httpx
 
 RUNNING = {"queued", "running"}
 
+BETWEEN_SECONDS, LONGEST_REST_SECONDS = 0.5, 5.0
+"""Between two looks at a run, at least and at most; see :meth:`AirflowApi.follow`."""
+
+TASKS_SECONDS = 2.0
+"""Between two looks at its tasks, which cost twice as much."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -39,17 +45,20 @@ class Task:
 class AirflowApi:
     """A client of one Airflow, logged in as one user.
 
+    Args:
+        patience: how many seconds an answer may take.
+
     Raises:
         httpx.HTTPError: Airflow does not answer, or refuses.
     """
 
-    def __init__(self, url: str, user: str, password: str) -> None:
-        token = httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=30)
+    def __init__(self, url: str, user: str, password: str, *, patience: float = 30) -> None:
+        token = httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=patience)
         token.raise_for_status()
         self._http = httpx.Client(
             base_url=f"{url}/api/v2",
             headers={"Authorization": f"Bearer {token.json()['access_token']}"},
-            timeout=30,
+            timeout=patience,
             # An api-server of one worker refuses a connection now and then while it is busy.
             transport=httpx.HTTPTransport(retries=3),
         )
@@ -91,10 +100,10 @@ class AirflowApi:
         """The latest runs, newest first."""
         return [_run(run) for run in self._get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=20)["dag_runs"]]
 
-    def caused_by(self, run: Run) -> set[str]:
-        """The runs (of any DAG) that produced the asset events that started this run."""
+    def caused_by(self, run: Run) -> set[tuple[str, str]]:
+        """DAG and run id of the runs that produced the asset events that started this run."""
         events = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/upstreamAssetEvents")["asset_events"]
-        return {event["source_run_id"] for event in events}
+        return {(event["source_dag_id"], event["source_run_id"]) for event in events}
 
     def tasks(self, run: Run) -> list[Task]:
         answer = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", limit=1000)
@@ -116,23 +125,36 @@ class AirflowApi:
         return "\n".join(_errors(self.log(run, task))) or "its log holds no error"
 
     def follow(self, run: Run, *, seconds: float) -> Iterator[tuple[Run, list[Task]]]:
-        """The run and its tasks, twice a second until it is over.
+        """The run and its tasks as they go on, until it is over; at its end both are as they ended.
+
+        It looks twice a second at most, and rests four times as long as an answer took: several that follow a run ask
+        the same api-server that the tasks themselves wait for.
 
         Raises:
             TimeoutError: It is not over in time.
         """
         deadline = time.monotonic() + seconds
+        tasks: list[Task] = []
+        looked = -TASKS_SECONDS
         while True:
+            asked = time.monotonic()
             run = self.run(run.dag_id, run.run_id)
-            yield run, self.tasks(run)
+            if run.over or asked - looked >= TASKS_SECONDS:
+                tasks, looked = self.tasks(run), asked
+            took = time.monotonic() - asked
+            yield run, tasks
             if run.over:
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{run.dag_id} is {run.state} after {seconds:.0f} seconds")
-            time.sleep(0.5)
+            time.sleep(min(max(BETWEEN_SECONDS, 4 * took), LONGEST_REST_SECONDS))
 
     def _get(self, path: str, **params: str | int) -> Any:
-        answer = self._http.get(path, params=params)
+        """What it answers; one that is too busy to answer in time is asked once more, as asking changes nothing."""
+        try:
+            answer = self._http.get(path, params=params)
+        except httpx.TimeoutException:
+            answer = self._http.get(path, params=params)
         answer.raise_for_status()
         return answer.json()
 

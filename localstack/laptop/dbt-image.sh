@@ -4,4 +4,4 @@
 set -eu
 export DBT_TARGET_PATH="${TMPDIR}/target" DBT_LOG_PATH="${TMPDIR}/logs" DO_NOT_TRACK=1
 cd "$(dirname "$0")/../../dbt"
-exec "$@"
+exec ../.venv-dbt/bin/python turn.py "$@"

@@ -16,21 +16,26 @@ from laptop.deploy import Deployment
 from laptop.environment import inherited_environment, tools_environment
 from laptop.errors import LaptopError
 from laptop.progress import Step, Steps
+from laptop.recordings import in_batches, landing_files
 from laptop.services import Laptop, require_tools
 
-SOURCE: Final = "fakestore"
 START: Final = datetime(2020, 1, 1, tzinfo=UTC)
 END: Final = datetime(2020, 4, 1, tzinfo=UTC)
-"""The quarter that was recorded. The run stands for its end, so that each demo is the same batch again."""
+"""The quarter that was recorded. The runs stand for its end, so that each demo is the same batches again."""
 
-INGEST: Final = f"ingest_{SOURCE}"
 TRANSFORM: Final = "transform"
 RUN_SECONDS: Final = 600
 """How long a run may take before the demo gives up."""
 
 SHOWN: Final = (
     ("sql", "select order_date, orders, units, revenue, average_order_value from gold.daily_sales order by 1"),
+    (
+        "sql",
+        "select order_date, currency, round(sum(revenue), 2) as revenue, min(rate_date) as rate_of "
+        "from gold.revenue_by_currency group by 1, 2 order by 1, 2",
+    ),
     ("sql", "select category, orders, units, revenue, revenue_share from gold.category_revenue order by revenue desc"),
+    ("sql", "select category, revenue, cost, margin, margin_rate from gold.category_margin order by revenue desc"),
     ("sql", "select product_id, title, units, revenue from gold.product_performance order by revenue desc limit 5"),
     ("sql", "select user_id, orders, units, revenue from gold.customer_activity order by revenue desc limit 5"),
     ("batches",),
@@ -42,6 +47,7 @@ From the API to gold tables in {seconds:.0f} seconds. Where to look next:
   {airflow.url}    Airflow; user admin, password {airflow.password}
   set -a; . {laptop.home.env}; set +a
       and then: .venv/bin/ingot status, .venv/bin/ingot batches, .venv/bin/ingot sql "select * from gold.daily_sales"
+  .venv/bin/ingot ui    the console: business, runs, quarantine, lineage and contracts, in a browser
   make down     stops everything; the next `make demo` goes on from there, and adds nothing twice
   make clean    stops everything and removes what it kept
 """
@@ -58,15 +64,20 @@ def demo(laptop: Laptop) -> None:
     airflow, deployment = Airflow(laptop), Deployment(laptop)
     with Steps() as steps:
         up(laptop, airflow, deployment, steps)
-        api = _wait_for_dags(airflow, deployment, steps)
-        ingest, transform = _run(api, steps)
+        sources = in_batches(laptop.home.sources)
+        with ThreadPoolExecutor(1) as pool:
+            landing = pool.submit(_land, laptop, steps)
+            api = _wait_for_dags(airflow, sources, steps)
+            landing.result()
+        runs = _run(api, sources, steps)
     console = steps.console
     console.print()
     for command in SHOWN:
         console.print(f"\n$ ingot {shlex.join(command)}", style="bold", markup=False, soft_wrap=True)
         cli(laptop, *command)
     console.print(WHERE_NEXT.format(seconds=time.monotonic() - began, airflow=airflow, laptop=laptop), soft_wrap=True)
-    console.print(f"Runs: {INGEST} {ingest.run_id}; {TRANSFORM} {transform.run_id}", style="dim", soft_wrap=True)
+    listed = "; ".join(f"{run.dag_id} {run.run_id}" for run in runs)
+    console.print(f"Runs: {listed}", style="dim", soft_wrap=True)
 
 
 def up(laptop: Laptop, airflow: Airflow, deployment: Deployment, steps: Steps) -> None:
@@ -84,8 +95,12 @@ def up(laptop: Laptop, airflow: Airflow, deployment: Deployment, steps: Steps) -
         step.result = f"{written} files written, {removed} removed"
 
 
-def cli(laptop: Laptop, *arguments: str) -> None:
+def cli(laptop: Laptop, *arguments: str, shown: bool = True) -> None:
     """Run the ``ingot`` CLI as a person would.
+
+    Args:
+        arguments: of the command line.
+        shown: False: what it prints is of interest only if it fails.
 
     Raises:
         LaptopError: It fails.
@@ -94,11 +109,15 @@ def cli(laptop: Laptop, *arguments: str) -> None:
         [str(laptop.home.python), "-c", "from ingot.cli import main; main()", *arguments],
         cwd=laptop.home.checkout,
         env=environment(laptop),
+        stdout=None if shown else subprocess.PIPE,
+        stderr=None if shown else subprocess.STDOUT,
+        text=True,
         check=False,
     )
     if done.returncode:
         raise LaptopError(
             f"ingot {' '.join(arguments)} failed.",
+            detail=done.stdout or "",
             hint="Its own message above says why; `make up` starts the services.",
         )
 
@@ -123,8 +142,8 @@ def _deploy(deployment: Deployment, steps: Steps) -> None:
             step.result = "skipped: this cloud has these stacks"
 
 
-def _wait_for_dags(airflow: Airflow, deployment: Deployment, steps: Steps, seconds: float = 60) -> AirflowApi:
-    wanted = {INGEST, TRANSFORM}
+def _wait_for_dags(airflow: Airflow, sources: list[str], steps: Steps, seconds: float = 60) -> AirflowApi:
+    wanted = {TRANSFORM, *map(_ingest_dag, sources)}
     with steps.step("DAGs parsed") as step:
         api = AirflowApi(airflow.url, USER, airflow.password)
         deadline = time.monotonic() + seconds
@@ -145,27 +164,53 @@ def _wait_for_dags(airflow: Airflow, deployment: Deployment, steps: Steps, secon
     return api
 
 
-def _run(api: AirflowApi, steps: Steps) -> tuple[Run, Run]:
-    """Trigger the ingestion, follow it, and follow the transformation that its assets start."""
-    with steps.step(f"{INGEST}, {START:%Y-%m-%d} to {END:%Y-%m-%d}") as step:
-        run_id = f"demo__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-        ingest = api.trigger(INGEST, run_id, start=START, end=END, run_after=END)
-        ingest = _follow(api, ingest, step)
+def _land(laptop: Laptop, steps: Steps) -> None:
+    """As whoever has such files does it."""
+    landing: dict[tuple[str, str], list[str]] = {}
+    for source, stream, file in landing_files(laptop.home.sources):
+        landing.setdefault((source, stream), []).append(str(file))
+    with steps.step("Files landed") as step:
+        for (source, stream), files in landing.items():
+            cli(laptop, "land", *files, "--source", source, "--stream", stream, shown=False)
+        step.result = ", ".join(f"{len(files)} of {source}" for (source, _), files in landing.items())
+
+
+def _run(api: AirflowApi, sources: list[str], steps: Steps) -> list[Run]:
+    """Trigger the ingestion of each source, side by side, and follow the transformation that their assets start."""
+    run_id = f"demo__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    with ThreadPoolExecutor(len(sources)) as pool:
+        ingests = list(pool.map(lambda source: _ingest(api, source, run_id, steps), sources))
     with steps.step(TRANSFORM) as step:
-        transform = _follow(api, _caused_by(api, ingest), step)
-    return ingest, transform
+        transforms = [_follow(api, run, step) for run in caused_by(api, ingests)]
+    return [*ingests, *transforms]
 
 
-def _caused_by(api: AirflowApi, ingest: Run, seconds: float = 60) -> Run:
+def _ingest_dag(source: str) -> str:
+    return f"ingest_{source}"
+
+
+def _ingest(api: AirflowApi, source: str, run_id: str, steps: Steps) -> Run:
+    with steps.step(f"{_ingest_dag(source)}, {START:%Y-%m-%d} to {END:%Y-%m-%d}") as step:
+        return _follow(api, api.trigger(_ingest_dag(source), run_id, start=START, end=END, run_after=END), step)
+
+
+def caused_by(api: AirflowApi, ingests: list[Run], seconds: float = 60) -> list[Run]:
+    """The transformations that these ingestions' assets started: one, if their schedule is the same.
+
+    Raises:
+        LaptopError: There is none for one of them in time.
+    """
+    waiting = {(run.dag_id, run.run_id) for run in ingests}
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        for run in api.runs(TRANSFORM):
-            if ingest.run_id in api.caused_by(run):
-                return run
+        causes = {run: api.caused_by(run) for run in api.runs(TRANSFORM)}
+        if waiting <= set().union(*causes.values()):
+            return [run for run in reversed(causes) if causes[run] & waiting]
         time.sleep(0.5)
     raise LaptopError(
-        f"The run {ingest.run_id} of {INGEST} did not start {TRANSFORM} within {seconds:.0f} seconds.",
-        hint="It is scheduled on the assets of the source's streams: look at Assets in Airflow.",
+        f"The runs {', '.join(' '.join(run) for run in sorted(waiting))} did not start {TRANSFORM} within "
+        f"{seconds:.0f} seconds.",
+        hint="It is scheduled on the assets of the sources' streams: look at Assets in Airflow.",
     )
 
 

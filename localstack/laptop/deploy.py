@@ -28,6 +28,7 @@ Report = Callable[[str], None]
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
+_PARSED = {"manifest.json", "lineage.json"}  # of dbt's target, what is uploaded
 
 
 class Deployment:
@@ -210,6 +211,6 @@ def _sources(folder: Path) -> Iterator[Path]:
     """The files below a folder but for what tools leave behind; of dbt's target, what is uploaded."""
     for path in _files(folder):
         parts = path.relative_to(folder).parts
-        if folder.name == "dbt" and parts[0] in {"target", "logs"} and path.name != "manifest.json":
+        if folder.name == "dbt" and parts[0] in {"target", "logs"} and path.name not in _PARSED:
             continue
         yield path

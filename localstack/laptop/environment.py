@@ -20,8 +20,10 @@ class Environment:
     cloud_port: int
     warehouse_host: str
     warehouse_port: int
+    statsd: str
+    """Where metrics go: host and port."""
     source_urls: dict[str, str]
-    """Source in capitals to URL; empty where jobs ask the real APIs."""
+    """Source to URL; empty where jobs ask the real APIs."""
 
     @property
     def endpoint(self) -> str:
@@ -42,9 +44,21 @@ class Environment:
             "INGOT_HOME": str(self.home.folder),
             "INGOT_WAREHOUSE_HOST": self.warehouse_host,
             "INGOT_WAREHOUSE_PORT": str(self.warehouse_port),
-            **{f"INGOT_SOURCE_URL_{source}": url for source, url in self.source_urls.items()},
+            **{f"INGOT_SOURCE_URL_{source.upper()}": url for source, url in self.source_urls.items()},
+            "INGOT_STATSD": self.statsd,
+            **self._lineage,
             "DBT_EXECUTABLE": str(self.home.dbt_command),
             "DO_NOT_TRACK": "1",
+        }
+
+    @property
+    def _lineage(self) -> dict[str, str]:
+        """Where jobs, Airflow and dbt report in OpenLineage: a Marquez that a person has, else a file an event."""
+        if url := os.environ.get("OPENLINEAGE_URL"):
+            return {"OPENLINEAGE_URL": url}
+        return {
+            "OPENLINEAGE__TRANSPORT__TYPE": "file",
+            "OPENLINEAGE__TRANSPORT__LOG_FILE_PATH": str(self.home.lineage / "event"),
         }
 
     def dotenv(self) -> str:

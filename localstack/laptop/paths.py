@@ -20,7 +20,7 @@ class Home:
     def find(cls) -> Home:
         """The folder that the environment names, or ``.ingot`` in the checkout; made if need be."""
         home = cls(Path(os.environ.get("INGOT_HOME") or CHECKOUT / ".ingot").resolve())
-        for folder in (home.folder, home.run, home.logs, home.airflow):
+        for folder in (home.folder, home.run, home.logs, home.airflow, home.lineage):
             folder.mkdir(parents=True, exist_ok=True)
         return home
 
@@ -33,6 +33,11 @@ class Home:
     def logs(self) -> Path:
         """One log a service."""
         return self.folder / "logs"
+
+    @property
+    def lineage(self) -> Path:
+        """What was reported in OpenLineage, one file an event."""
+        return self.folder / "lineage"
 
     @property
     def memory(self) -> Path:
@@ -62,6 +67,11 @@ class Home:
     def assembly(self) -> Path:
         """The synthesised CDK app."""
         return self.folder / "cdk.out"
+
+    @property
+    def sources(self) -> Path:
+        """What is taken, and what was recorded of it."""
+        return self.checkout / "sources"
 
     @property
     def python(self) -> Path:

@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -102,13 +103,37 @@ class Postgres:
 
     def ensure_role(self, role: str, password: str, *, owner_of: str) -> None:
         """Give a role its password and its database: what the administrator of any Postgres would do."""
+        self._ensure_login(role, password)
+        with self.connect("postgres") as connection:
+            connection.execute(
+                sql.SQL("alter database {} owner to {}").format(sql.Identifier(owner_of), sql.Identifier(role))
+            )
+
+    def ensure_reader(self, role: str, password: str, *, database: str, schemas: Sequence[str]) -> None:
+        """Give a role that may only read its password, and some schemas of a database: all tables, later ones too.
+
+        Schemas that are not there yet are made, as the database's owner's: it is he who fills them.
+        """
+        self._ensure_login(role, password)
+        with self.connect(database) as connection:
+            owned = "select datdba::regrole::text from pg_database where datname = current_database()"
+            (owner,) = connection.execute(owned).fetchone() or ("postgres",)
+            names = {"reader": sql.Identifier(role), "owner": sql.Identifier(str(owner).strip('"'))}
+            connection.execute(sql.SQL("alter role {reader} set default_transaction_read_only = on").format(**names))
+            for schema in schemas:
+                for statement in (
+                    "create schema if not exists {schema} authorization {owner}",
+                    "grant usage on schema {schema} to {reader}",
+                    "grant select on all tables in schema {schema} to {reader}",
+                    "alter default privileges for role {owner} in schema {schema} grant select on tables to {reader}",
+                ):
+                    connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema), **names))
+
+    def _ensure_login(self, role: str, password: str) -> None:
         with self.connect("postgres") as connection:
             exists = connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
             statement = "alter role {} login password {}" if exists else "create role {} login password {}"
             connection.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Literal(password)))
-            connection.execute(
-                sql.SQL("alter database {} owner to {}").format(sql.Identifier(owner_of), sql.Identifier(role))
-            )
 
     def _make_databases(self) -> None:
         with self.connect("postgres") as connection:

@@ -16,11 +16,12 @@ from laptop.memory import Memory, write_private
 from laptop.paths import Home
 from laptop.postgres import Postgres
 from laptop.process import Service
+from laptop.recordings import source_urls
 
 
 @dataclass(frozen=True, kw_only=True)
 class Laptop:
-    """The services below Airflow: the warehouse, the recorded source and the cloud."""
+    """The services below Airflow: the warehouse, the recorded source, the cloud, and what hears metrics."""
 
     home: Home
     live: bool = False
@@ -38,6 +39,14 @@ class Laptop:
     def source(self) -> ReadyFileService:
         """The APIs as they were when they were recorded."""
         return ReadyFileService.of(self.home, self.memory, "source", "recorded_source", {})
+
+    @cached_property
+    def metrics(self) -> ReadyFileService:
+        """What hears metrics of jobs and of Airflow and shows them to Prometheus."""
+        mapping = self.home.checkout / "localstack/monitoring/statsd-mapping.yml"
+        return ReadyFileService.of(
+            self.home, self.memory, "metrics", "statsd_bridge", {}, arguments=["--mapping", str(mapping)]
+        )
 
     @cached_property
     def cloud(self) -> ReadyFileService:
@@ -80,7 +89,8 @@ class Laptop:
             cloud_port=self.memory.port("cloud", running=Service(home=self.home, name="cloud").process() is not None),
             warehouse_host=self.postgres.host,
             warehouse_port=self.postgres.port,
-            source_urls={} if self.live else {"FAKESTORE": self.source.url},
+            statsd=f"127.0.0.1:{self.metrics.port}",
+            source_urls={} if self.live else source_urls(self.home.sources, self.source.url),
         )
 
     def start(self) -> list[str]:
@@ -94,14 +104,14 @@ class Laptop:
         write_private(self.home.env, self.environment.dotenv())
         self._write_dbt_command()
         self.dbt.start()
-        parts = [self.postgres, self.cloud, *([] if self.live else [self.source])]
+        parts = [self.postgres, self.cloud, self.metrics, *([] if self.live else [self.source])]
         with ThreadPoolExecutor(len(parts)) as pool:
             started = list(pool.map(lambda part: part.start(), parts))
         return [part.service.name for part, new in zip(parts, started, strict=True) if new]
 
     def stop(self) -> list[str]:
         """Stop what runs, the databases last; returns what was stopped."""
-        parts = (self.source, self.cloud, self.postgres)
+        parts = (self.source, self.cloud, self.metrics, self.postgres)
         return [*(["dbt"] if self.dbt.stop() else []), *(part.service.name for part in parts if part.stop())]
 
     def _write_dbt_command(self) -> None:

@@ -21,7 +21,6 @@ REFUSED_TARGETS = {
     "AWSGlue.StartTrigger": "fire Glue triggers: start the job run instead",
     "AWSGlue.StartWorkflowRun": "run Glue workflows: start the job runs instead",
     "AWSGlue.CreateSession": "run Glue interactive sessions",
-    "AmazonEC2ContainerServiceV20141113.CreateService": "run ECS services: run a task",
     "AmazonEC2ContainerServiceV20141113.StartTask": "run tasks on container instances: use RunTask and FARGATE",
     "AWSStepFunctions.StartSyncExecution": "run express workflows: make the state machine a standard one",
 }

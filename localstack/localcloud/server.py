@@ -68,6 +68,7 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
         metrics,
         objects,
         permissions,
+        pipes,
         redshift_data,
         refusals,
         s3,
@@ -88,6 +89,7 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
     ecs.install()
     stepfunctions.install()
     firehose.install()
+    pipes.install()
     metrics.install()
     events.install()
     cloudformation.install()
@@ -115,6 +117,7 @@ def serve(*, host: str, port: int, state: Path | None, ready_file: Path | None) 
     glue.stop_all_runs()
     ecs.stop_all_tasks()
     athena.stop_all_queries()
+    pipes.stop_all_pipes()
     firehose.stop_all_deliveries()
     server.shutdown()
     store.save()

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from .declared import SOURCES
 from .recordings import FAKESTORE
 from .source import CACHE_BYTES, RecordedSource
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             source = RecordedSource(
                 recordings=options.recordings,
+                apis=options.apis or [SOURCES],
                 host=options.host,
                 port=options.port,
                 log=log,
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="recorded_source", description="Serve Fakestore from recordings.")
+    parser = argparse.ArgumentParser(prog="recorded_source", description="Serve APIs from recordings.")
     parser.add_argument("--host", default="127.0.0.1", help="the address to bind (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 lets the system choose (default)")
     parser.add_argument(
@@ -57,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log", metavar="FILE", help="append a line a request to FILE, or to stderr for -")
     parser.add_argument("--recordings", type=Path, default=FAKESTORE, metavar="FOLDER", help="one JSON file a stream")
+    parser.add_argument(
+        "--apis",
+        type=Path,
+        action="append",
+        metavar="FOLDER",
+        help="a folder of sources, of which each with recorded/api.yaml is served at /NAME; may be given again "
+        "(default: the sources of this checkout)",
+    )
     parser.add_argument(
         "--cache-mib",
         type=int,

@@ -6,11 +6,13 @@ The API, the synthetic store, the faults and the control path.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import Any, TextIO
 
+from .declared import DeclaredApis, WrongDeclaration
 from .edits import Edit, EditFailed, edited
 from .fakestore import BadArgument, Fakestore
 from .faults import BadFault, Fault, FaultBook
@@ -42,10 +44,13 @@ class Delivery:
 class Application:
     """The whole source but its sockets. Safe for many threads."""
 
-    def __init__(self, recordings: Recordings, *, log: TextIO | None = None, cache_bytes: int = 0) -> None:
+    def __init__(
+        self, recordings: Recordings, *, apis: Sequence[Path] = (), log: TextIO | None = None, cache_bytes: int = 0
+    ) -> None:
         self._recordings = recordings
         self._synthetic = SyntheticApi(recordings, cache_bytes)
         self.guards = Guards()
+        self._declared = DeclaredApis(apis, self.guards)
         self.faults = FaultBook()
         self.journal = Journal(log)
 
@@ -71,7 +76,10 @@ class Application:
         for fault in faults:
             if fault.replace_with is not None:
                 try:
-                    Fakestore(self._recordings, [fault.replace_with])
+                    if "/" in fault.replace_with:
+                        self._declared.hold_to(fault.replace_with)
+                    else:
+                        Fakestore(self._recordings, [fault.replace_with])
                 except UnknownRecording as error:
                     raise BadFault(f"replace_with: {error}") from None
         self.faults.add(*faults)
@@ -105,9 +113,14 @@ class Application:
         if isinstance(admitted, Reply):
             return admitted
         try:
-            reply = self._answer(request, admitted, Fakestore(self._recordings, stand_ins), edits)
+            reply = self._declared.answer(request, admitted, stand_ins, edits)
+            if reply is None:
+                ours = [name for name in stand_ins if "/" not in name]
+                reply = self._answer(request, admitted, Fakestore(self._recordings, ours), edits)
         except BadArgument as error:
             return Reply.json({"error": str(error)}, 400)
+        except (EditFailed, WrongDeclaration) as error:  # must not pass for a source in good health
+            return Reply.html(500, escape(str(error)))
         return reply or Reply.html(404, f"Cannot {request.method} {escape(request.path)}")
 
     def _answer(self, outer: Request, request: Request, store: Fakestore, edits: list[Edit]) -> Reply | None:

@@ -189,15 +189,25 @@ def edited(body: bytes, edits: Iterable[Edit]) -> bytes:
     Raises:
         EditFailed: if a record has not the field that an edit names.
     """
-    order = list(KINDS)
     value = json.loads(body)
     items = value if isinstance(value, list) else [value]
     slots = [Slot(item.get("id") if isinstance(item, dict) else item, compact(item)) for item in items]
+    slots = applied(slots, edits)
+    if not isinstance(value, list):
+        return slots[0].raw
+    return b"[" + b",".join(slot.raw for slot in slots) + b"]"
+
+
+def applied(slots: list[Slot], edits: Iterable[Edit]) -> list[Slot]:
+    """Records on their way out with all edits applied, in the order of ``KINDS``.
+
+    Raises:
+        EditFailed: if a record has not the field that an edit names.
+    """
+    order = list(KINDS)
     for edit in sorted(edits, key=lambda edit: order.index(edit.name)):
         try:
             slots = edit.apply(slots)
         except (LookupError, TypeError, ValueError) as error:
             raise EditFailed(f"{edit} fits no such record: {error!r}. Correct the rule.") from error
-    if not isinstance(value, list):
-        return slots[0].raw
-    return b"[" + b",".join(slot.raw for slot in slots) + b"]"
+    return slots

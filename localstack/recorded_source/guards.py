@@ -43,13 +43,23 @@ class Guards:
                     return Reply.json({"error": "Who are you?"}, 401).with_headers(challenge)
                 return self.admit(replace(request, path="/" + "/".join(rest)))
             case ["", "limited", most, seconds, rest] if most.isdecimal() and seconds.isdecimal():
-                wait = self._wait(f"{most}/{seconds}", int(most), int(seconds))
                 in_words = rest.startswith("date/")
-                if wait > 0:
-                    later = formatdate(ceil(time.time() + wait), usegmt=True) if in_words else str(ceil(wait))
-                    return Reply.json({"error": "Too many requests."}, 429).with_headers({"Retry-After": later})
+                if refused := self.limited(f"{most}/{seconds}", int(most), int(seconds), in_words=in_words):
+                    return refused
                 return self.admit(replace(request, path="/" + (rest.removeprefix("date/") if in_words else rest)))
         return request
+
+    def limited(self, limit: str, most: int, seconds: int, *, in_words: bool = False) -> Reply | None:
+        """Count a request of this limit; the reply to one too many in its window, else None.
+
+        Args:
+            in_words: whether ``Retry-After`` is a date instead of seconds.
+        """
+        wait = self._wait(limit, most, seconds)
+        if wait <= 0:
+            return None
+        later = formatdate(ceil(time.time() + wait), usegmt=True) if in_words else str(ceil(wait))
+        return Reply.json({"error": "Too many requests."}, 429).with_headers({"Retry-After": later})
 
     def token(self, request: Request) -> Reply | None:
         """The reply to ``POST /oauth/token`` and ``POST /oauth/{seconds}/token``; None for other paths."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from .application import Application
+from .declared import SOURCES
 from .journal import ServedRequest
 from .recordings import FAKESTORE, Recordings
 from .server import RecordedServer
@@ -26,6 +28,7 @@ class RecordedSource:
 
     Args:
         recordings: A folder with one JSON array a stream.
+        apis: Folders of sources; those with a ``recorded/api.yaml`` are served at ``/{name}``.
         host: The address to bind.
         port: 0 lets the system choose.
         log: Where to write a line a request.
@@ -36,12 +39,13 @@ class RecordedSource:
         self,
         *,
         recordings: Path = FAKESTORE,
+        apis: Sequence[Path] = (SOURCES,),
         host: str = "127.0.0.1",
         port: int = 0,
         log: TextIO | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        self._application = Application(Recordings(recordings), log=log, cache_bytes=cache_bytes)
+        self._application = Application(Recordings(recordings), apis=apis, log=log, cache_bytes=cache_bytes)
         self._server = RecordedServer((host, port), self._application)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="recorded-source"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import string
 from abc import ABC, abstractmethod
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from localcloud.cloudformation import api
 
-__all__ = ["Context", "Properties", "Resource", "ResourceType", "register", "resource_type", "tags_as_map"]
+__all__ = ["Context", "Properties", "Resource", "ResourceType", "api_case", "register", "resource_type", "tags_as_map"]
 
 
 @dataclass(frozen=True)
@@ -164,3 +165,19 @@ def tags_as_map(tags: Any) -> dict[str, str]:
     if isinstance(tags, dict):
         return {key: str(value) for key, value in tags.items()}
     return {tag["Key"]: str(tag["Value"]) for tag in tags or []}
+
+
+def api_case(value: Any, *, maps: Container[str] = ()) -> Any:
+    """The same with members named as some services' APIs name them: `image` where a template has `Image`.
+
+    Args:
+        maps: members whose own are the user's words, and stay.
+    """
+    if isinstance(value, dict):
+        return {
+            name[0].lower() + name[1:]: item if name in maps else api_case(item, maps=maps)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [api_case(item, maps=maps) for item in value]
+    return value

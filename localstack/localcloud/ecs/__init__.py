@@ -8,8 +8,9 @@ There are no images here: `LOCALCLOUD_ECS_IMAGES` says which program of this mac
 `{"ingot/dbt": ["/where/dbt-image.sh"]}`, the image's name without tag or digest → the words that its ENTRYPOINT is. The
 container's `command` follows them. The program does for itself what the image would (its ENV, its WORKDIR).
 
-Not emulated: services, EC2 and external instances, a second container, mounts (TMPDIR and HOME are a folder of the
-task's own), the user, the read-only root, the network (a task has a network interface, and no use of it).
+Not emulated: services (they are kept, and wait for their tasks for ever), EC2 and external instances, a second
+container, mounts (TMPDIR and HOME are a folder of the task's own), the user, the read-only root, the network (a task
+has a network interface, and no use of it).
 """
 
 from __future__ import annotations

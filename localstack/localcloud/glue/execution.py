@@ -24,8 +24,8 @@ SHIM = Path(__file__).parent / "shim"
 LONGEST_MESSAGE = 1000
 STOP_GRACE_SECONDS = 5.0
 PASSED = (
-    "PATH,HOME,TMPDIR,TZ,LANG,LC_*,LD_LIBRARY_PATH,PYTHONDONTWRITEBYTECODE,"
-    "SSL_CERT_FILE,SSL_CERT_DIR,REQUESTS_CA_BUNDLE,*_PROXY,*_proxy,INGOT_*,"
+    "PATH,HOME,TMPDIR,TZ,LANG,LC_*,LD_LIBRARY_PATH,JAVA_HOME,PYTHONDONTWRITEBYTECODE,"
+    "SSL_CERT_FILE,SSL_CERT_DIR,REQUESTS_CA_BUNDLE,*_PROXY,*_proxy,INGOT_*,OPENLINEAGE_*,"
     "AWS_ENDPOINT_URL_S3,AWS_ENDPOINT_URL_KMS"
 )
 
@@ -102,7 +102,9 @@ class Execution:
         arguments = {**names, "--JOB_NAME": attempt.job_name, **attempt.arguments}
         command = [python, str(script), *(word for pair in arguments.items() for word in pair)]
         path = os.pathsep.join(map(str, [*modules, SHIM]))
-        return command, {**_passed_on(), **identity(keys, attempt.region), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+        # Where a job starts Spark it is on this machine alone, and listens to no other.
+        own = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "SPARK_LOCAL_IP": "127.0.0.1"}
+        return command, {**_passed_on(), **identity(keys, attempt.region), **own}
 
     def _outcome(self, end: End) -> Outcome:
         if end.timed_out:

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import re
-import socket
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +20,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
+import psutil
 import psycopg
 import pytest
 import yaml
@@ -27,12 +29,18 @@ from laptop.deploy import NAMES, Deployment
 from laptop.paths import Home
 from laptop.services import Laptop
 
+from infra.console_image import build_context
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from ingot.warehouse import Endpoint
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DATASOURCES = yaml.safe_load(
+    (ROOT / "localstack/monitoring/grafana/provisioning/datasources/datasources.yml").read_text()
+)
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "python": sys.executable}
 
 # In Airflow's own process: is each command one of its, each setting known, and what do the password commands give?
@@ -61,12 +69,6 @@ print(json.dumps({
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def environment(service: str) -> dict[str, str]:
     """What Compose gives the container without a ``.env``."""
     values = SERVICES[service]["environment"].items()
@@ -87,8 +89,8 @@ def check(service: str, **changed: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(service: str, folder: Path, **changed: str) -> Iterator[None]:
-    """A service by its command, until its health check passes; ended by SIGTERM, cleanly."""
+def running(service: str, folder: Path, **changed: str) -> Iterator[int]:
+    """A service by its command, until its health check passes; its process id. Ended by SIGTERM, cleanly."""
     assert check(service, **changed).returncode != 0
     variables = {**os.environ, "PYTHONPATH": f"{ROOT / 'localstack'}{os.pathsep}{ROOT}"}
     with (folder / f"{service}.log").open("wb") as log:
@@ -100,7 +102,7 @@ def running(service: str, folder: Path, **changed: str) -> Iterator[None]:
             assert process.poll() is None, (folder / f"{service}.log").read_text()
             assert time.monotonic() < deadline, (folder / f"{service}.log").read_text()
             time.sleep(0.2)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 0
@@ -111,13 +113,66 @@ def cloud_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The local cloud as the container runs it."""
     folder = tmp_path_factory.mktemp("cloud")
     port = str(free_port())
-    with running("cloud", folder, **{"4566": port, "/var/lib/ingot/cloud": str(folder / "state")}):
+    with running("cloud", folder, **{"4566": port, "/var/lib/ingot/cloud": str(folder / "state")}) as process:
+        variables = psutil.Process(process).environ()
+        assert variables["INGOT_SOURCE_URL_FAKESTORE"] == "http://source:8090"
+        assert variables["INGOT_SOURCE_URL_FX"] == "http://source:8090/fx"
         yield f"http://localhost:{port}"
 
 
 def test_the_recorded_source_serves_by_its_command_and_its_check_notices(tmp_path: Path) -> None:
     with running("source", tmp_path, **{"8090": str(free_port())}):
         pass
+
+
+def test_who_is_told_of_alerts_prints_them_and_its_check_notices(tmp_path: Path) -> None:
+    port = str(free_port())
+    alert = {"status": "firing", "labels": {"alertname": "late"}, "annotations": {"description": "what happened"}}
+    with running("alerts", tmp_path, **{"9094": port}):
+        httpx.post(f"http://localhost:{port}/", json={"alerts": [alert]}).raise_for_status()
+        assert (tmp_path / "alerts.log").read_text() == "RINGS late\nwhat happened\n\n"
+
+
+def test_the_console_s_image_serves_from_its_lock_and_what_its_dockerfile_copies(
+    cloud_url: str, laptop: Laptop, warehouse_endpoint: Endpoint, tmp_path: Path
+) -> None:
+    """Its steps without an engine: the environment of the lock, the files of the build's context, the command."""
+    python = ROOT / ".venv-ui" / "bin" / "python"
+    assert python.exists(), "run `make .venv-ui/.made`, as `make test` does"
+    context = build_context(tmp_path / "context", ROOT)
+    shutil.copyfile(context / "infra/images/console/healthy.py", context / "healthy.py")
+    port = str(free_port())
+    text = (context / "Dockerfile").read_text()
+    entry, command, health = (
+        json.loads(re.findall(rf"^ *{name} (\[.+\])$", text, re.MULTILINE)[-1])
+        for name in ("ENTRYPOINT", "CMD", "CMD(?= .*healthz)")
+    )
+    words = [{"python": str(python), "0.0.0.0": "127.0.0.1", "8080": port}.get(word, word) for word in entry + command]
+    asked = [str(python), *(word.replace("8080", port) for word in health[1:])]
+    variables = {
+        **{name: value for name, value in environment("console").items() if name.startswith(("AWS_", "INGOT_E"))},
+        **{f"AWS_ENDPOINT_URL{suffix}": cloud_url for suffix in ("", "_S3", "_KMS", "_LAMBDA")},
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(context),
+        "HOME": str(tmp_path),
+        "TMPDIR": str(tmp_path),
+    }
+    secret = {name: getattr(warehouse_endpoint, name) for name in warehouse_endpoint.__struct_fields__[:6]}
+    vault = boto3.client("secretsmanager", endpoint_url=cloud_url)
+    vault.create_secret(Name=f"{NAMES.warehouse_secret}_of_the_image", SecretString=json.dumps(secret))
+    variables["INGOT_UI_WAREHOUSE_SECRET"] = f"{NAMES.warehouse_secret}_of_the_image"
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(words, cwd=context, env=variables, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 90
+        while subprocess.run(asked, cwd=context, capture_output=True, check=False).returncode != 0:
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+    assert subprocess.run(asked, cwd=context, capture_output=True, check=False).returncode == 1, "it has ended"
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +207,13 @@ def test_the_service_that_deploys_makes_the_warehouses_user_and_fills_the_dag_fo
     clients["s3"].create_bucket(Bucket=NAMES.dags_bucket)
     clients["s3"].put_object(Bucket=NAMES.dags_bucket, Key="dags/ingest.py", Body=b"# a DAG")
 
-    deployment = Deployment(deploy.Containers(home=replace(laptop.home, folder=tmp_path), given=given))
+    grafanas = tmp_path / "grafana"
+    grafanas.write_text("the dashboards'\n")
+    given["GRAFANA_DATABASE_PASSWORD_FILE"] = str(grafanas)
+    containers = deploy.Containers(home=replace(laptop.home, folder=tmp_path), given=given)
+    deployment = Deployment(containers)
     deployment.grant_warehouse()
+    deploy.grant_grafana(containers.postgres, given, user["dbname"])
     assert deployment.sync_dags(tmp_path / "dags") == (1, 0)
 
     assert (tmp_path / "dags/ingest.py").read_text() == "# a DAG"
@@ -168,6 +228,17 @@ def test_the_service_that_deploys_makes_the_warehouses_user_and_fills_the_dag_fo
             "select datdba::regrole::text from pg_database where datname = current_database()"
         ).fetchone()
     assert owner == ("of_the_containers",)
+    source = next(each for each in DATASOURCES["datasources"] if each["name"] == "Warehouse")
+    assert source["jsonData"]["database"] == deploy.DATABASE
+    with psycopg.connect(
+        host=laptop.postgres.host,
+        port=laptop.postgres.port,
+        user=source["user"],
+        password="the dashboards'",
+        dbname=user["dbname"],
+    ) as connection:
+        rights = "select has_schema_privilege(%s, 'usage'), has_schema_privilege(%s, 'create')"
+        assert connection.execute(rights, ["gold", "gold"]).fetchone() == (True, False)
 
 
 def test_a_deployment_that_fails_says_why_and_fails_its_container(
@@ -248,4 +319,10 @@ def test_passwords_are_made_once_and_for_their_owner_only(tmp_path: Path) -> Non
     before = file.read_text()
     subprocess.run([*make, str(file)], check=True)
     assert file.read_text() == before
+    older = [line for line in before.splitlines() if not line.startswith("GRAFANA")]
+    file.write_text("\n".join([*older, "COMPOSE_PROFILES=localstack"]))
+    subprocess.run([*make, str(file)], check=True)
+    lines = file.read_text().splitlines()
+    assert lines[: len(older) + 1] == [*older, "COMPOSE_PROFILES=localstack"]
+    assert {line.split("=")[0] for line in lines} == set(made) | {"COMPOSE_PROFILES"}
     assert subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=ROOT, check=False).returncode == 0

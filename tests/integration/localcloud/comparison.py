@@ -256,7 +256,7 @@ class _Matching:
                 return self._imported(name)
             case dict() if any(key.startswith("Fn::") for key in value):
                 # An intrinsic that no template of ours uses: better an error than a comparison of less.
-                raise NotImplementedError(f"the comparison does not resolve {sorted(value)}")
+                raise AssertionError(f"the comparison does not resolve {sorted(value)}: add it here")
             case dict():
                 resolved = {key: self._resolved(inner, stack) for key, inner in value.items()}
                 return {key: inner for key, inner in resolved.items() if inner is not None}

@@ -38,13 +38,16 @@ def checkout_with_a_guarded_source(folder: Path) -> Path:
     return folder
 
 
-def synthesise(checkout: Path, folder: Path, environment: str = "local", **context: str) -> Assembly:
-    """The app's templates and assets, below a folder."""
+def synthesise(
+    checkout: Path, folder: Path, environment: str = "local", file: Path | None = None, **context: str
+) -> Assembly:
+    """The app's templates and assets, below a folder; the settings are the repository's unless a file is given."""
     # Imported here: it takes seconds, and the first of them silences jsii's notice about Node.
     import infra  # noqa: F401
     import aws_cdk as cdk  # isort: skip
 
     from infra.app import add_stacks
+    from infra.settings import SETTINGS_FILE
 
     flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
     app = cdk.App(
@@ -53,7 +56,7 @@ def synthesise(checkout: Path, folder: Path, environment: str = "local", **conte
         context={**flags, "environment": environment, **context},
         builtin_cloud_formation_validation=False,
     )
-    add_stacks(app, root=checkout, build=folder / "build", variables=VARIABLES)
+    add_stacks(app, root=checkout, build=folder / "build", variables=VARIABLES, file=file or SETTINGS_FILE)
     app.synth()
     return Assembly(folder / "assembly")
 

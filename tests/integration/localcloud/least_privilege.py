@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from localcloud.clients import ROOT_CREDENTIALS
 
 from ingot.metrics import metrics_namespace
 from ingot.naming import Names
 from tests.integration.localcloud.comparison import Assembly
 from tests.integration.localcloud.deploying import ACCOUNT, REGION, bootstrap, deploy, only
+
+if TYPE_CHECKING:
+    from laptop.services import Laptop
 
 SOURCE = "fakestore"
 NAMES = Names(environment="local", account=ACCOUNT, region=REGION)
@@ -121,8 +126,7 @@ class Cloud:
 
     def as_role(self, name: str, service: str) -> Any:
         """A client with the rights of a role."""
-        arn = self.root("iam").get_role(RoleName=name)["Role"]["Arn"]
-        keys = self.root("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        keys = self.keys_of(name)
         return self._session.client(
             service,
             endpoint_url=self.endpoint,
@@ -131,6 +135,11 @@ class Cloud:
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys["SessionToken"],
         )
+
+    def keys_of(self, name: str) -> dict[str, str]:
+        """What whoever has taken a role signs with."""
+        arn = self.root("iam").get_role(RoleName=name)["Role"]["Arn"]
+        return dict(self.root("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"])
 
     def policies(self, step: str) -> dict[str, dict[str, Any]]:
         """The policies of a job's role, by name; it has no others."""
@@ -296,3 +305,33 @@ class Pipeline:
 
 def _log_arn(group: str) -> str:
     return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"
+
+
+@contextmanager
+def warehouse_of(cloud: Cloud, laptop: Laptop) -> Iterator[None]:
+    """An empty warehouse, which the deployed secret leads to."""
+    from psycopg import sql
+
+    vault, name = cloud.root("secretsmanager"), f"test_{uuid.uuid4().hex[:12]}"
+    secret = json.loads(vault.get_secret_value(SecretId=NAMES.warehouse_secret)["SecretString"])
+    with laptop.postgres.connect("postgres") as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    laptop.postgres.ensure_role(name, secret["password"], owner_of=name)
+    where = {"host": laptop.postgres.host, "port": laptop.postgres.port}
+    told = json.dumps({**secret, **where, "username": name, "dbname": name})
+    vault.put_secret_value(SecretId=NAMES.warehouse_secret, SecretString=told)
+    yield
+    with laptop.postgres.connect("postgres") as admin:
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+def is_refused(call: Callable[[], Any]) -> bool:
+    """Whether IAM said no; any other error passes through."""
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "403"):
+            return True
+        raise
+    return False

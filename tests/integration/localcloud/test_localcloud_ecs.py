@@ -226,5 +226,13 @@ def test_what_is_not_run_is_refused(place: Place) -> None:
         place.run(made["Subnet"], overrides={"cpu": "1024"})
     with pytest.raises(ClientError, match="not in the task definition"):
         place.run(made["Subnet"], overrides={"containerOverrides": [{"name": "other"}]})
-    with pytest.raises(ClientError, match="NotSupportedByLocalCloud"):
-        place.ecs.create_service(cluster=place.name, serviceName="s", taskDefinition=place.name)
+
+
+def test_a_service_is_kept_and_never_said_to_run(place: Place) -> None:
+    place.deploy(SHOW)
+    wanted = {"cluster": place.name, "serviceName": "s", "taskDefinition": place.name, "desiredCount": 2}
+
+    service = place.ecs.create_service(**wanted, launchType="FARGATE")["service"]
+
+    assert (service["runningCount"], service["pendingCount"]) == (0, 2)
+    assert place.ecs.list_tasks(cluster=place.name)["taskArns"] == []

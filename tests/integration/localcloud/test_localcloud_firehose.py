@@ -25,13 +25,13 @@ from ingot.bronze import read_lines
 from ingot.naming import failed_prefix, landing_prefix
 from ingot.quarantine import read_rejects
 from ingot.sources import load_source
-from ingot.steps import extract
+from ingot.steps.extract import extract
 from ingot.storage import ObjectStore
 
 if TYPE_CHECKING:
     from .conftest import Cloud
 
-SOURCE, STREAM = "orders_stream", "orders"
+SOURCE, STREAM = "simple_orders", "orders"
 BELOW, FAILED = landing_prefix(SOURCE, STREAM), failed_prefix(SOURCE, STREAM)
 DECLARED = Path(__file__).resolve().parents[2] / "sources" / SOURCE
 QUERY = '{day:(.placed_at[0:10]? // "other")}'

@@ -12,9 +12,7 @@ import secrets
 import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,6 +41,8 @@ from tests.integration.localcloud.least_privilege import (
     Cloud,
     Pipeline,
     deploy_jobs,
+    is_refused,
+    warehouse_of,
 )
 from tests.integration.localcloud.warm_python import warm_python
 
@@ -86,29 +86,10 @@ def checked(
     ):
         cloud = Cloud(running.endpoint)
         deploy_jobs(cloud, assembly)
-        with _database(laptop, cloud):
+        with warehouse_of(cloud, laptop):
             put = cloud.root("secretsmanager").put_secret_value
             put(SecretId=NAMES.source_secret(SOURCE), SecretString=json.dumps({"token": secrets.token_hex(8)}))
             yield cloud
-
-
-@contextmanager
-def _database(laptop: Laptop, cloud: Cloud) -> Iterator[None]:
-    """An empty warehouse, which the deployed secret leads to."""
-    from psycopg import sql
-
-    vault, name = cloud.root("secretsmanager"), f"test_{uuid.uuid4().hex[:12]}"
-    secret = json.loads(vault.get_secret_value(SecretId=NAMES.warehouse_secret)["SecretString"])
-    with laptop.postgres.connect("postgres") as admin:
-        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    laptop.postgres.ensure_role(name, secret["password"], owner_of=name)
-    where = {"host": laptop.postgres.host, "port": laptop.postgres.port}
-    told = json.dumps({**secret, **where, "username": name, "dbname": name})
-    vault.put_secret_value(SecretId=NAMES.warehouse_secret, SecretString=told)
-    yield
-    with laptop.postgres.connect("postgres") as admin:
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-        admin.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="module")
@@ -228,17 +209,6 @@ def stocked(checked: Cloud) -> Cloud:
 
 
 BUCKETS = {"bronze": NAMES.bronze_bucket, "lake": NAMES.lake_bucket, "artifacts": NAMES.artifacts_bucket}
-
-
-def is_refused(call: Callable[[], Any]) -> bool:
-    """Whether IAM said no; any other error passes through."""
-    try:
-        call()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "403"):
-            return True
-        raise
-    return False
 
 
 @pytest.mark.parametrize("step", JOBS)
@@ -386,7 +356,7 @@ def test_the_local_cloud_decides_as_iam_documents_it(statements: list[dict[str, 
     assert permitted(statements, "s3:GetObject", "arn:aws:s3:::b/a/b", CONTEXT) is decision
 
 
-EVENTS, ORDERS = "orders_stream", {"source": "orders_stream", "stream": "orders"}
+EVENTS, ORDERS = "simple_orders", {"source": "simple_orders", "stream": "orders"}
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,12 @@ def _warm_up() -> None:
 
     import ingot.job
     import ingot.sources
-    import ingot.steps
+    import ingot.steps.audit
+    import ingot.steps.extract
+    import ingot.steps.load
+    import ingot.steps.rebuild
+    import ingot.steps.refine
+    import ingot.steps.resolve
     import ingot.warehouse.postgres  # noqa: F401
 
     # With keys of their own, so that the session goes on to look for those of each job.

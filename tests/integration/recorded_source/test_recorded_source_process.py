@@ -71,6 +71,19 @@ def test_the_access_log_has_a_line_a_request_and_no_bodies(tmp_path: Path) -> No
     assert " 404 " in second  # a line break in a path does not forge a line
 
 
+def test_folders_of_sources_are_named_and_the_checkouts_own_are_served_without(tmp_path: Path) -> None:
+    recorded = tmp_path / "sources" / "stall" / "recorded"
+    recorded.mkdir(parents=True)
+    (recorded / "api.yaml").write_text("paths: {/things: {data: things.json}}")
+    (recorded / "things.json").write_text('[{"id": 1}]')
+    with served(tmp_path / "ready.json", "--apis", tmp_path / "sources") as (_, announced):
+        url = str(announced["endpoint"])
+        assert httpx.get(f"{url}/stall/things", trust_env=False).json() == [{"id": 1}]
+        assert httpx.get(f"{url}/fx/v2/rates", trust_env=False).status_code == 404
+    with served(tmp_path / "ready-again.json") as (_, announced):
+        assert httpx.get(f"{announced['endpoint']}/fx/v2/rates", trust_env=False).json()
+
+
 def test_the_access_log_goes_to_stderr_for_a_dash(tmp_path: Path) -> None:
     with served(tmp_path / "ready.json", "--log", "-") as (process, announced):
         httpx.get(f"{announced['endpoint']}/carts/1", trust_env=False)

@@ -44,7 +44,7 @@ def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
 
 
 def test_what_is_built_from_is_there() -> None:
-    assert dockerfiles() == {ROOT / "localstack/compose/Dockerfile"}
+    assert dockerfiles() == {ROOT / "localstack/compose/Dockerfile", ROOT / "infra/images/console/Dockerfile"}
     assert all(file.is_file() for file in dockerfiles())
 
 
@@ -61,7 +61,10 @@ def test_what_is_copied_is_there_and_is_not_ignored() -> None:
 def test_what_is_mounted_is_there() -> None:
     mounts = [mount.split(":") for service in SERVICES.values() for mount in service.get("volumes", [])]
     bound = [source for source, *_ in mounts if source.startswith((".", "/"))]
-    assert len(bound) == 3  # both profiles of LocalStack
+    assert len(bound) == 8  # both profiles of LocalStack, and what watches
+    watched = [mount for mount in mounts if mount[0].startswith("./localstack/monitoring")]
+    assert len(watched) == 5
+    assert all(mount[2:] == ["ro"] for mount in mounts if mount[0] in bound)
     assert all(any((ROOT / source).iterdir()) for source in bound)
     assert {source for source, *_ in mounts} - set(bound) == set(COMPOSE["volumes"])
 
@@ -75,12 +78,12 @@ def test_scripts_of_the_images_can_be_run() -> None:
 def test_every_image_has_a_version() -> None:
     images = [service["image"] for service in SERVICES.values()]
     images += [line.split()[0] for line in instructions("FROM")]
-    assert [image for image in images if not re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)*", image)] == []
+    assert [image for image in images if not re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)*", image)] == []
     assert SERVICES["localstack"]["image"] == "localstack/localstack:4.14.0"
 
 
 def test_nobody_is_root_but_where_the_image_wants_it() -> None:
-    assert instructions("USER")[-1] == "10001:10001"
+    assert instructions("USER") == ["10001:10001"] * len(dockerfiles())
     for name, service in SERVICES.items():
         assert "no-new-privileges:true" in service["security_opt"], name
         if name not in AS_ROOT:
@@ -92,6 +95,13 @@ def test_nothing_is_reached_from_outside_this_machine() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_console_is_told_who_may_come_in() -> None:
+    """Its image listens for others, and does not start without."""
+    (command,) = (line for line in instructions("CMD") if '"ui"' in line)
+    assert '"--host", "0.0.0.0"' in command
+    assert SERVICES["console"]["environment"]["INGOT_UI_AUTH"] == "loopback"
 
 
 def test_no_password_is_in_the_file() -> None:

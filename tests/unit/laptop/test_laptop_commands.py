@@ -70,7 +70,7 @@ def test_down_and_status_work_where_nothing_was_ever_started(
 ) -> None:
     monkeypatch.setenv("INGOT_HOME", str(tmp_path / "home"))
     assert main(["status"]) == 0
-    assert capsys.readouterr().out.count("down") == 7
+    assert capsys.readouterr().out.count("down") == 8
     assert main(["down"]) == 0
     assert capsys.readouterr().out == "Nothing was running.\n"
     assert main(["clean"]) == 0

@@ -77,6 +77,7 @@ def test_a_call_ends_with_dbts_exit_code(laptop: Laptop, project: Path, argument
 def test_a_call_whose_caller_is_ended_ends(laptop: Laptop, project: Path) -> None:
     server = laptop.dbt.process()
     assert server is not None
+    own = server.children()  # multiprocessing's, which looks after the locks of all its calls
     loop = "{% for i in range(10000000) %}{% for j in range(10000000) %}{% endfor %}{% endfor %}"
     (project / "macros/say.sql").write_text("{% macro say() %}" + loop + "{% endmacro %}")
     caller = subprocess.Popen(
@@ -86,7 +87,7 @@ def test_a_call_whose_caller_is_ended_ends(laptop: Laptop, project: Path) -> Non
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    forks = _wait(lambda: [one for one in server.children() if one.status() != psutil.STATUS_ZOMBIE])
+    forks = _wait(lambda: [one for one in server.children() if one not in own and one.status() != psutil.STATUS_ZOMBIE])
     caller.send_signal(signal.SIGKILL)
     caller.wait()
     _, alive = psutil.wait_procs(forks, timeout=20)
@@ -109,3 +110,50 @@ def test_where_no_server_runs_the_real_dbt_answers(project: Path) -> None:
         done = call(alone, "--version", cwd=project)
     assert done.returncode == 0
     assert "installed" in done.stdout + done.stderr
+
+
+CODE_OF_A_PARSE = """
+import os
+import sys
+import dbt_server
+import dbt.adapters.postgres, dbt.cli.main, dbt.task.build
+from mashumaro.core.meta.code.builder import CodeBuilder
+
+written, compile = 0, CodeBuilder.compile
+
+def counted(self, *arguments, **options):
+    global written
+    written += 1
+    return compile(self, *arguments, **options)
+
+dbt_server.prepare()
+if os.path.isdir("/proc/self/task"):
+    assert len(os.listdir("/proc/self/task")) == 1, "a fork has the thread that forks and no other"
+CodeBuilder.compile = counted
+assert dbt.cli.main.dbtRunner().invoke(["--quiet", "parse", "--no-partial-parse", *sys.argv[1:]]).success
+print(written)
+"""
+
+
+def test_what_dbt_writes_for_its_classes_is_written_before_a_call(laptop: Laptop, tmp_path: Path) -> None:
+    """Of about 1,900 pieces of code for our project; without it every model's dbt would write them."""
+    target = str(tmp_path)
+    folders = ["--project-dir", "dbt", "--profiles-dir", "dbt", "--target-path", target, "--log-path", target]
+    done = subprocess.run(
+        [str(laptop.home.dbt.with_name("python")), "-c", CODE_OF_A_PARSE, *folders],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "localstack/laptop"), "INGOT_WAREHOUSE_PORT": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) < 400
+    assert "not prepared" not in done.stderr
+
+
+def test_two_calls_are_two_invocations(laptop: Laptop, project: Path) -> None:
+    ids = set()
+    for _ in range(2):
+        assert call(laptop, "parse", cwd=project).returncode == 0
+        ids.add(json.loads((project / "target/manifest.json").read_text())["metadata"]["invocation_id"])
+    assert len(ids) == 2

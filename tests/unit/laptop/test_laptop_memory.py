@@ -48,7 +48,12 @@ def test_a_password_is_made_once_and_only_its_owner_can_read_it(home: Home) -> N
 
 def environment(home: Home, **source_urls: str) -> Environment:
     return Environment(
-        home=home, cloud_port=4566, warehouse_host="127.0.0.1", warehouse_port=5432, source_urls=source_urls
+        home=home,
+        cloud_port=4566,
+        warehouse_host="127.0.0.1",
+        warehouse_port=5432,
+        statsd="127.0.0.1:8125",
+        source_urls=source_urls,
     )
 
 

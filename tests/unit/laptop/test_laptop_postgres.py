@@ -70,3 +70,23 @@ def test_its_data_is_there_after_a_stop_and_a_start(postgres: Postgres) -> None:
     assert postgres.start()
     with postgres.connect("ingot") as connection:
         assert connection.execute("select answer from kept").fetchall() == [(42,)]
+
+
+def test_a_reader_reads_its_schemas_and_what_comes_later_and_nothing_else(postgres: Postgres) -> None:
+    postgres.ensure_role("ingot", "owner's", owner_of="ingot")
+    for _ in range(2):
+        postgres.ensure_reader("grafana", "reader's", database="ingot", schemas=("gold", "audit"))
+    place = {"host": postgres.host, "port": postgres.port, "dbname": "ingot", "autocommit": True}
+    with psycopg.connect(user="ingot", password="owner's", **place) as owner:
+        owner.execute("create schema if not exists gold")  # as dbt does
+        owner.execute("create schema silver")
+        for table in ("gold.made_later", "silver.users"):
+            owner.execute(f"create table {table} as select 1 as n")
+    with psycopg.connect(user="grafana", password="reader's", **place) as reader:
+        assert reader.execute("select n from gold.made_later").fetchone() == (1,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("select n from silver.users")
+        reader.execute("set default_transaction_read_only = off")
+        for statement in ("delete from gold.made_later", "create table gold.mine (n int)", "create schema mine"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(statement)

@@ -6,6 +6,7 @@ EC2 changes few things in place: of most types a change of anything but the tags
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from localcloud.cloudformation.resources import Context, Properties, Resource, ResourceType, register
@@ -40,9 +41,9 @@ class _Ec2(ResourceType):
         properties.rest()  # as it was: else it would have been replaced
         return Resource(physical_id, self.attributes(context, physical_id))
 
+    @abstractmethod
     def make(self, context: Context, properties: Properties) -> Resource:
         """Make it, without its tags and without what `change` sets."""
-        raise NotImplementedError  # each type below says how it is made; this base is none of them
 
     def change(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> None:
         """Set what can be set in place."""

@@ -1,10 +1,17 @@
-"""AWS::ECS::Cluster and TaskDefinition."""
+"""AWS::ECS::Cluster, TaskDefinition and Service.
+
+A service is recorded, as one that waits for its tasks: the local cloud starts none, and moto keeps neither how it is
+deployed (DeploymentConfiguration, HealthCheckGracePeriodSeconds) nor whether commands can be run in it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from localcloud.cloudformation.resources import Context, Properties, Resource, ResourceType, register
+from localcloud.cloudformation.resources import Context, Properties, Resource, ResourceType, api_case, register
+
+_MAPS = frozenset({"Options", "DockerLabels"})
+"""Their members are the user's own words."""
 
 
 @register
@@ -18,9 +25,9 @@ class Cluster(ResourceType):
             "ecs",
             "CreateCluster",
             clusterName=name,
-            settings=_api_case(properties.take("ClusterSettings")),
-            configuration=_api_case(properties.take("Configuration")),
-            tags=_api_case(properties.take("Tags")),
+            settings=api_case(properties.take("ClusterSettings")),
+            configuration=api_case(properties.take("Configuration")),
+            tags=api_case(properties.take("Tags")),
         )
         return self._described(context, name)
 
@@ -30,8 +37,8 @@ class Cluster(ResourceType):
             "ecs",
             "UpdateCluster",
             cluster=physical_id,
-            settings=_api_case(properties.take("ClusterSettings")),
-            configuration=_api_case(properties.take("Configuration")),
+            settings=api_case(properties.take("ClusterSettings")),
+            configuration=api_case(properties.take("Configuration")),
         )
         arn = self._described(context, physical_id).attributes["Arn"]
         tags = properties.take("Tags") or []
@@ -39,7 +46,7 @@ class Cluster(ResourceType):
         if gone := [tag["Key"] for tag in old.get("Tags") or [] if tag["Key"] not in kept]:
             context.call("ecs", "UntagResource", resourceArn=arn, tagKeys=gone)
         if tags:
-            context.call("ecs", "TagResource", resourceArn=arn, tags=_api_case(tags))
+            context.call("ecs", "TagResource", resourceArn=arn, tags=api_case(tags))
         return self._described(context, physical_id)
 
     def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
@@ -61,7 +68,9 @@ class TaskDefinition(ResourceType):
 
     def create(self, context: Context, properties: Properties) -> Resource:
         family = properties.take("Family") or context.name(longest=255)
-        definition = context.call("ecs", "RegisterTaskDefinition", family=family, **_api_case(properties.rest()))
+        definition = context.call(
+            "ecs", "RegisterTaskDefinition", family=family, **api_case(properties.rest(), maps=_MAPS)
+        )
         arn = definition["taskDefinition"]["taskDefinitionArn"]
         return Resource(arn, {"TaskDefinitionArn": arn})
 
@@ -72,14 +81,35 @@ class TaskDefinition(ResourceType):
         context.call("ecs", "DeregisterTaskDefinition", taskDefinition=physical_id)
 
 
-_MAPS = frozenset({"Options", "DockerLabels"})
-"""Their members are the user's own words."""
+@register
+class Service(ResourceType):
+    name = "AWS::ECS::Service"
+    replaced_by = frozenset({"Cluster", "ServiceName", "LaunchType"})
 
+    def create(self, context: Context, properties: Properties) -> Resource:
+        name = properties.take("ServiceName") or context.name(longest=255)
+        made = context.call(
+            "ecs",
+            "CreateService",
+            serviceName=name,
+            cluster=properties.require("Cluster"),
+            tags=api_case(properties.take("Tags")),
+            **api_case(properties.rest(), maps=_MAPS),
+        )["service"]
+        return Resource(made["serviceArn"], {"ServiceArn": made["serviceArn"], "Name": name})
 
-def _api_case(value: Any) -> Any:
-    """The same with members named as the API names them: `image` where a template has `Image`."""
-    if isinstance(value, dict):
-        return {name[0].lower() + name[1:]: item if name in _MAPS else _api_case(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_api_case(item) for item in value]
-    return value
+    def update(self, context: Context, physical_id: str, properties: Properties, old: dict[str, Any]) -> Resource:
+        cluster, name = properties.require("Cluster"), properties.take("ServiceName") or physical_id.rpartition("/")[2]
+        context.call(
+            "ecs",
+            "UpdateService",
+            cluster=cluster,
+            service=name,
+            taskDefinition=properties.require("TaskDefinition"),
+            desiredCount=properties.take("DesiredCount"),
+        )
+        properties.rest()  # the rest of a service is recorded when it is made
+        return Resource(physical_id, {"ServiceArn": physical_id, "Name": name})
+
+    def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
+        context.call("ecs", "DeleteService", cluster=properties["Cluster"], service=physical_id, force=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from localcloud.cloudformation.resources import Context, Properties, Resource, ResourceType, register
+from localcloud.cloudformation.resources import Context, Properties, Resource, ResourceType, api_case, register
 
 
 @register
@@ -22,7 +22,7 @@ class StateMachine(ResourceType):
             "CreateStateMachine",
             name=name,
             type=properties.take("StateMachineType"),
-            tags=_api_case(properties.take("Tags")),
+            tags=api_case(properties.take("Tags")),
             **self._settings(properties),
         )["stateMachineArn"]
         return self._described(arn)
@@ -38,7 +38,7 @@ class StateMachine(ResourceType):
         if gone := [tag["Key"] for tag in old.get("Tags") or [] if tag["Key"] not in kept]:
             context.call("stepfunctions", "UntagResource", resourceArn=physical_id, tagKeys=gone)
         if tags:
-            context.call("stepfunctions", "TagResource", resourceArn=physical_id, tags=_api_case(tags))
+            context.call("stepfunctions", "TagResource", resourceArn=physical_id, tags=api_case(tags))
         return self._described(physical_id)
 
     def delete(self, context: Context, physical_id: str, properties: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ class StateMachine(ResourceType):
     def _settings(properties: Properties, old: dict[str, Any] | None = None) -> dict[str, Any]:
         definition = properties.take("DefinitionString") or json.dumps(properties.require("Definition"))
         settings = {
-            name: _api_case(properties.take(name))
+            name: api_case(properties.take(name))
             for name in ("LoggingConfiguration", "TracingConfiguration", "EncryptionConfiguration")
         }
         # An update leaves what it is not given as it was: what a template no longer says goes back to its default.
@@ -69,12 +69,3 @@ class StateMachine(ResourceType):
     @staticmethod
     def _described(arn: str) -> Resource:
         return Resource(arn, {"Arn": arn, "Name": arn.rsplit(":", 1)[-1]})
-
-
-def _api_case(value: Any) -> Any:
-    """The same with members named as the API names them: `level` where a template has `Level`."""
-    if isinstance(value, dict):
-        return {name[0].lower() + name[1:]: _api_case(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_api_case(item) for item in value]
-    return value
