@@ -34,6 +34,10 @@ class Bundle:
     """``postgres`` or ``redshift``."""
     mask_salt: bool = False
     """True: the variable ``mask_salt`` holds what dbt's masks are salted with."""
+    metrics_namespace: str = ""
+    """Of our metrics in CloudWatch; empty: there are none."""
+    metrics_log_group: str = ""
+    """Where lines that carry them may be put."""
     schedules: bool = True
     """False where only people start runs: the sources' schedules are then not followed."""
 

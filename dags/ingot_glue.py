@@ -58,9 +58,22 @@ class GlueStepOperator(GlueJobOperator):
                 f"There is no Glue job {self.job_name!r}. Deploy the stacks of this environment (cdk deploy), "
                 "or correct job_prefix in bundle.json."
             )
+        if parent := self._lineage_parent(context):
+            self.script_args = {**(self.script_args or {}), "--lineage_parent": parent}
         run_id: str = super().execute(context)
         self._raise_for(self._wait(run_id))
         return run_id
+
+    def _lineage_parent(self, context: Context) -> str:
+        """This task's run in OpenLineage, for the job's run to be a part of; empty where nothing is reported."""
+        try:
+            from airflow.providers.openlineage import conf
+            from airflow.providers.openlineage.plugins.macros import lineage_parent_id
+
+            return "" if conf.is_disabled() else lineage_parent_id(context["ti"])
+        except Exception as error:  # no task fails for its lineage
+            self.log.info("The job's lineage is not joined to this task's: %s", error)
+            return ""
 
     def _wait(self, run_id: str) -> dict[str, Any]:
         last_state = None

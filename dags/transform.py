@@ -1,4 +1,6 @@
-"""Bronze tables → dbt's staging, silver and gold, a task a model, as soon as a source is loaded.
+"""Bronze tables → dbt's staging, silver and gold, a task a model, as soon as the sources of a schedule are loaded.
+
+A source whose stream fails holds back those of its schedule: *Trigger* runs it all the same, with what is loaded.
 
 With `full_refresh` everything is computed anew from Bronze: after `ingot rebuild`, and when a model has other columns.
 """
@@ -9,14 +11,15 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, AssetAll, AssetAny, Param
+from airflow.sdk import DAG, Asset, AssetAll, AssetAny, Param
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior, TestIndirectSelection
 from cosmos.profiles.base import DbtProfileConfigVars
 from cosmos.profiles.postgres.user_pass import PostgresUserPasswordProfileMapping
 from cosmos.profiles.redshift.user_pass import RedshiftUserPasswordProfileMapping
-from ingot_bundle import FOLDER, Bundle, load_bundle, load_sources
-from ingot_dbt import TransientOnly
+from ingot_bundle import FOLDER, Bundle, Source, load_bundle, load_sources
+from ingot_dbt import TransientOnly, emit_metrics
+from ingot_lineage import complete_lineage
 
 CONNECTION = "warehouse"
 """The Airflow connection; the Secrets Manager backend finds it as ``ingot/{environment}/warehouse``."""
@@ -56,13 +59,21 @@ def project() -> ProjectConfig:
     return config
 
 
+def loaded(sources: list[Source]) -> AssetAny:
+    """All streams of all sources with one schedule, whichever it is: gold is then of one day, and built once."""
+    together: dict[str, list[Asset]] = {}
+    for source in sources:
+        together.setdefault(source.schedule, []).extend(source.assets)
+    return AssetAny(*(AssetAll(*assets) for assets in together.values()))
+
+
 def transform(bundle: Bundle) -> DAG:
-    """The DAG ``transform``: it runs when all streams of any source have been loaded since its last run."""
+    """The DAG ``transform``: it runs when all that follows some schedule has been loaded since its last run."""
     with DAG(
         dag_id="transform",
         dag_display_name="Transform",
         description="dbt: staging → silver → gold, with the tests of each model right after it.",
-        schedule=AssetAny(*(AssetAll(*source.assets) for source in load_sources())),
+        schedule=loaded(load_sources()),
         catchup=False,
         max_active_runs=1,
         params={
@@ -103,6 +114,8 @@ def transform(bundle: Bundle) -> DAG:
                 "env": {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"} | (SALT if bundle.mask_salt else {}),
                 "append_env": True,
                 "full_refresh": "{{ params.full_refresh }}",
+                "callback": [emit_metrics, complete_lineage],
+                "callback_args": {"namespace": bundle.metrics_namespace, "log_group": bundle.metrics_log_group},
             },
         )
     return dag

@@ -38,8 +38,8 @@ def main(folder: Path, arguments: list[str]) -> None:
     bag = DagBag(dag_folder=str(folder / "ingest.py"), bundle_path=folder, bundle_name="dags-folder")
     with create_session() as session:
         sync_bag_to_db(bag, "dags-folder", bundle_version=None, session=session)
-    (dag,) = bag.dags.values()
     parsed = get_parser().parse_args(["backfill", "create", *arguments])
+    dag = bag.dags[parsed.dag_id]
     parsed.func(parsed)
     print(json.dumps(list(started_runs(dag))))
 

@@ -122,7 +122,7 @@ def parse(folder: Path, file: str) -> dict[str, object]:
     bag = DagBag(dag_folder=str(folder / file) if file else str(folder), bundle_path=folder, bundle_name="mwaa")
     return {
         "seconds": time.perf_counter() - began,
-        "dags": {Path(dag.fileloc).name: dag_id for dag_id, dag in bag.dags.items()},
+        "dags": {dag_id: Path(dag.fileloc).name for dag_id, dag in bag.dags.items()},
         "errors": bag.import_errors,
         "modules": sorted({name.partition(".")[0] for name in sys.modules}),
     }
@@ -165,7 +165,7 @@ def main(folder: Path) -> None:
         seconds[file] = min(float(str(in_a_fork(folder, file)["seconds"])) for _ in range(TRIES))
     dags: dict[str, list[str]] = {}
     assert isinstance(whole["dags"], dict)
-    for file, dag_id in whole["dags"].items():
+    for dag_id, file in whole["dags"].items():
         dags.setdefault(file, []).append(dag_id)
     print(
         json.dumps(

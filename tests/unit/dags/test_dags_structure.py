@@ -8,7 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -148,6 +150,29 @@ def test_a_scheduled_run_has_the_interval_that_ends_with_it(folder: Path, dag_ba
     assert not dag.catchup
 
 
+def test_a_stream_is_taken_every_five_minutes_by_one_run_at_a_time(folder: Path, dag_bag: object) -> None:
+    """After an outage the newest interval alone is run: it takes what landed meanwhile."""
+    import ingest as module
+    from airflow.timetables.base import DataInterval, TimeRestriction
+    from airflow.timetables.interval import CronDataIntervalTimetable
+    from ingot_bundle import Bundle, load_sources
+
+    bundle = Bundle(environment="dev", job_prefix="ingot-dev", poll_seconds=30, warehouse_engine="postgres")
+    (source,) = (each for each in load_sources(folder) if each.name == "orders_stream")
+    dag = module.ingest(source, bundle)
+    assert (dag.max_active_runs, dag.catchup, dag.timetable.expression) == (1, False, "*/5 * * * *")
+
+    # What the scheduler makes of it: its own class, of the same expression.
+    timetable = CronDataIntervalTimetable(dag.timetable.expression, "UTC")
+    restriction = TimeRestriction(earliest=pendulum.instance(source.start_date), latest=None, catchup=dag.catchup)
+    long_ago = pendulum.datetime(2026, 1, 1)
+    before = DataInterval(long_ago, long_ago.add(minutes=5))
+    found = timetable.next_dagrun_info(last_automated_data_interval=before, restriction=restriction)
+    assert found is not None
+    assert found.data_interval.end - found.data_interval.start == timedelta(minutes=5)
+    assert timedelta(0) <= pendulum.now("UTC") - found.data_interval.start < timedelta(minutes=15)
+
+
 def test_a_run_that_only_people_start_has_no_schedule(folder: Path, dag_bag: object) -> None:
     import ingest as module
     from ingot_bundle import Bundle, load_sources
@@ -156,23 +181,42 @@ def test_a_run_that_only_people_start_has_no_schedule(folder: Path, dag_bag: obj
     assert module.ingest(load_sources(folder)[0], bundle).schedule is None
 
 
-def test_the_transformation_waits_for_all_streams_of_any_source(transform: DAG) -> None:
+def test_the_transformation_waits_for_all_sources_of_a_schedule(transform: DAG, folder: Path) -> None:
     from airflow.sdk import AssetAll, AssetAny
 
-    any_source: Any = transform.timetable.asset_condition
-    assert isinstance(any_source, AssetAny)
-    (all_streams,) = any_source.objects
-    assert isinstance(all_streams, AssetAll)
-    assert [asset.uri for asset in all_streams.objects] == [f"ingot://bronze/fakestore/{stream}" for stream in STREAMS]
+    waited_for: Any = transform.timetable.asset_condition
+    assert isinstance(waited_for, AssetAny)
+    assert all(isinstance(group, AssetAll) for group in waited_for.objects)
+    expected: dict[str, set[str]] = {}
+    for file in folder.glob("sources/*/source.yaml"):
+        source = yaml.safe_load(file.read_text())
+        streams = {f"ingot://bronze/{source['name']}/{stream}" for stream in source["streams"]}
+        expected.setdefault(source["schedule"], set()).update(streams)
+    found = [{asset.uri for asset in group.objects} for group in waited_for.objects]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
+    (daily,) = (group for group in found if "ingot://bronze/fakestore/carts" in group)
+    assert "ingot://bronze/fx/rates" in daily
+
+
+def test_sources_of_different_schedules_do_not_wait_for_each_other(dag_bag: object) -> None:
+    import transform as module
+    from ingot_bundle import Source
+
+    def source(name: str, schedule: str) -> Source:
+        return Source(name=name, title=name, schedule=schedule, start_date=STARTED, streams=("a", "b"))
+
+    days, minutes = module.loaded([source("x", "@daily"), source("y", "*/5 * * * *"), source("z", "@daily")]).objects
+    assert [asset.name for asset in days.objects] == ["bronze.x_a", "bronze.x_b", "bronze.z_a", "bronze.z_b"]
+    assert [asset.name for asset in minutes.objects] == ["bronze.y_a", "bronze.y_b"]
 
 
 def test_every_model_is_a_task_that_builds_and_tests_it_after_its_parents(transform: DAG, folder: Path) -> None:
     manifest = json.loads((folder / "dbt/target/manifest.json").read_text())
-    models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
-    name = {key: f"dbt.{node['name']}_model_build" for key, node in models.items()}
+    models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed")}
+    name = {key: f"dbt.{node['name']}_{node['resource_type']}_build" for key, node in models.items()}
     assert {task.task_id for task in transform.tasks} == set(name.values())
     for key, node in models.items():
-        parents = {name[parent] for parent in node["depends_on"]["nodes"] if parent in models}
+        parents = {name[parent] for parent in node["depends_on"].get("nodes", ()) if parent in models}
         assert transform.get_task(name[key]).upstream_task_ids == parents
 
 
