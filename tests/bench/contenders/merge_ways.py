@@ -1,0 +1,73 @@
+"""The same rows into the same table, by one statement or two: ``merge_ways.py replace``, which is ours.
+
+The strategy's SQL is rendered from ``dbt/macros/increments.sql``.
+"""
+
+import json
+import os
+import sys
+from time import perf_counter
+
+from jinja2 import DictLoader, Environment
+
+from tests.bench.loadable import connect
+from tests.bench.mergeable import COLUMNS, INCREMENT, KEY, TARGET
+from tests.bench.stage import ROOT
+
+REST = [name for name in COLUMNS if name != KEY]
+
+
+class Config:
+    """Of a model without notes."""
+
+    def get(self, name, otherwise=None):
+        return otherwise
+
+
+def replace():
+    source = (ROOT / "dbt" / "macros" / "increments.sql").read_text("utf-8")
+    jinja = Environment(loader=DictLoader({"increments": source}), extensions=["jinja2.ext.do"], autoescape=False)
+    jinja.globals.update(config=Config(), get_quoted_csv=lambda names: ", ".join(f'"{name}"' for name in names))
+    macros = jinja.get_template("increments").module
+    return macros.get_incremental_replace_sql(
+        {
+            "target_relation": TARGET,
+            "temp_relation": INCREMENT,
+            "unique_key": KEY,
+            "dest_columns": [{"name": name} for name in COLUMNS],
+        }
+    )
+
+
+def on_conflict():
+    names = ", ".join(COLUMNS)
+    news = ", ".join(f"{name} = excluded.{name}" for name in REST)
+    return f"insert into {TARGET} ({names}) select {names} from {INCREMENT} on conflict ({KEY}) do update set {news}"
+
+
+def merge():
+    names = ", ".join(COLUMNS)
+    values = ", ".join(f"new.{name}" for name in COLUMNS)
+    news = ", ".join(f"{name} = new.{name}" for name in REST)
+    return (
+        f"merge into {TARGET} as old using {INCREMENT} as new on old.{KEY} = new.{KEY} "
+        f"when matched then update set {news} when not matched then insert ({names}) values ({values})"
+    )
+
+
+def main(way):
+    statements = {"replace": replace, "on conflict": on_conflict, "merge": merge}[way]()
+    with connect() as connection:
+        begun = perf_counter()
+        with connection.transaction():
+            connection.execute(statements.encode())
+        seconds = perf_counter() - begun
+        ((rows, units, loads),) = connection.execute(
+            f"select count(*)::int, sum(units)::int, sum(_load_id)::int from {TARGET}".encode()
+        ).fetchall()
+    records = int(os.environ["BENCH_RECORDS"])
+    print(json.dumps({"records": records, "rows": rows, "units": units, "loads": loads, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
