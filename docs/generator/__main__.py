@@ -7,19 +7,31 @@ import sys
 from pathlib import Path
 
 from docs.generator.cli import cli_page
+from docs.generator.decisions import decisions_page
 from docs.generator.metrics import metrics_page
 from docs.generator.settings import settings_page
+from ingot.metrics import load_catalogue
+from ingot.metrics.mapping import statsd_mapping
+from ingot.sources import load_sources
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "localstack"))  # a folder of packages, and none itself
 
 
 def pages(root: Path) -> dict[Path, str]:
     """Every generated reference of a checkout and its content."""
-    folder = root / "docs" / "reference"
+    from monitoring.files import files as monitoring_files
+
+    folder, monitoring = root / "docs" / "reference", root / "localstack" / "monitoring"
+    configured = monitoring_files(load_catalogue(), load_sources(ROOT / "sources"))
     return {
+        root / "docs" / "adr" / "README.md": decisions_page(ROOT),
         folder / "cli.md": cli_page(),
         folder / "metrics.md": metrics_page(),
         folder / "settings.md": settings_page(),
+        # No pages, and read by programs; what they are made from is the same.
+        monitoring / "statsd-mapping.yml": statsd_mapping(load_catalogue()),
+        **{monitoring / path: text for path, text in configured.items()},
     }
 
 
@@ -37,6 +49,7 @@ def main() -> int:
         if check:
             print(f"{file.relative_to(ROOT)} is not what the code says. Run: make docs", file=sys.stderr)
         else:
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
             print(f"wrote {file.relative_to(ROOT)}")
     return 1 if check and found else 0

@@ -13,6 +13,41 @@ VARIABLES = {
         "jobs",
         "where a source is, instead of its own `base_url`: a laptop's recordings; unset in an account",
     ),
+    "INGOT_SOURCE_SECRET": (
+        "`ingot source new`",
+        "the credentials of the sampled source, as its secret will hold them: a JSON object with a field a value",
+    ),
+    "INGOT_STATSD": (
+        "jobs, `transform` in Airflow, `ingot transform`",
+        "where metrics go by StatsD, `host:port`; unset: they are sent to nobody",
+    ),
+    "INGOT_METRICS_NAMESPACE": (
+        "dbt's metrics",
+        "the namespace of CloudWatch for which they are written in lines of the embedded metric format; else none are",
+    ),
+    "INGOT_UI_AUTH": (
+        "`ingot ui`",
+        "who may come in: `loopback`, whoever sits at this machine (else this, where it listens there only); `alb`, "
+        "whom a load balancer has let in",
+    ),
+    "INGOT_UI_ALB_ARN": ("`ingot ui`", "the load balancer in front, whose tokens are believed, and no other's"),
+    "INGOT_UI_ALB_KEYS": ("`ingot ui`", "the address of the keys that it signs with; else the region's"),
+    "INGOT_UI_WAREHOUSE_SECRET": (
+        "`ingot ui`",
+        "the secret of the user who may read the warehouse only; else the one that jobs use",
+    ),
+    "INGOT_WAREHOUSE_OWNER": (
+        "the console's first container",
+        "the login that jobs use, as its secret holds it: it makes the one that may read only",
+    ),
+    "INGOT_WAREHOUSE_READER": ("the console's first container", "the login that it makes, as its secret holds it"),
+    "OPENLINEAGE_NAMESPACE": (
+        "jobs, Airflow",
+        "what jobs and DAGs are called in, in OpenLineage; else `ingot-{environment}`",
+    ),
+    "OPENLINEAGE_PARENT_ID": ("jobs", "the run that a job's is a part of: `namespace/job/run`; else its argument"),
+    "OPENLINEAGE_URL": ("jobs, Airflow, `make demo`", "where lineage is sent, as [here](../how-to/lineage.md)"),
+    "XDG_CACHE_HOME": ("`ingot ui`", "where the charts' JavaScript is kept once it is made; else `~/.cache`"),
     "INGOT_MASK_SALT": ("dbt", "the salt of the hashes that mask personal data in Silver"),
     "INGOT_WAREHOUSE_HOST": ("dbt, `infra/settings.yaml` (`local`)", "the warehouse's host; else `localhost`"),
     "INGOT_WAREHOUSE_PORT": ("dbt, `infra/settings.yaml` (`local`)", "its port; else `5432`, on Redshift `5439`"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ingot.markdown import blocks, table
 from ingot.metrics import Alarm, Limit, Metric, load_catalogue
+from ingot.metrics.prometheus import in_prometheus, prometheus_name
 
 _LIMITS = {
     "max_reject_rate": "the contract's `maxRejectRate`",
@@ -18,6 +19,7 @@ def metrics_page() -> str:
     metrics = (
         (
             f"`{name}`",
+            f"`{prometheus_name(name, metric)}`" if in_prometheus(metric) else "",
             metric.type,
             metric.unit,
             ", ".join(metric.labels),
@@ -38,7 +40,10 @@ def metrics_page() -> str:
             f"In CloudWatch they are in the namespace `{catalogue.namespace}/{{environment}}`, with the labels as"
             " dimensions, where `infra/settings.yaml` has `observability`. Those of AWS's own services are where these"
             " put them. Why it is done so: [ADR 12](../adr/0012-metrics.md).",
-            table(("metric", "type", "unit", "labels", "emitted by", "meaning", "good"), metrics),
+            "Where a job, Airflow or `ingot transform` finds `INGOT_STATSD`, they go to Prometheus too, as the second"
+            " column names them (a distribution is a histogram: `_bucket`, `_sum`, `_count`), through statsd-exporter"
+            " and `localstack/monitoring/statsd-mapping.yml`. An age is there as the time at which it was nothing.",
+            table(("metric", "in Prometheus", "type", "unit", "labels", "emitted by", "meaning", "good"), metrics),
             "## Alarms",
             "What to do when one rings is in the [runbook](../runbook.md).",
             table(("alarm", "rings when", "that is"), alarms),
@@ -47,6 +52,8 @@ def metrics_page() -> str:
 
 
 def _emitter(metric: Metric) -> str:
+    if metric.airflow is not None and metric.aws is not None:
+        return f"Airflow: `{metric.airflow.statsd}`; {metric.aws.namespace}: `{metric.aws.metric}`"
     if metric.aws is not None:
         return f"{metric.aws.namespace}: `{metric.aws.metric}`"
     if metric.emitted_by == ("glue",):

@@ -21,6 +21,13 @@ CUSTOM_PROPERTIES = {
         "the share of refused records above which a batch is not published.",
     ),
     "sparse": ("a field", "`true` or `false`", "`false`", "whole batches may lack the field without that being drift."),
+    "sourceForm": (
+        "a field",
+        "`epochMillis`, `epochSeconds` or `textOrNumber`",
+        "",
+        "how the source writes its values, where that is not as its type is written "
+        "([how](../sources.md#how-it-is-asked)).",
+    ),
 }
 """Those ``customProperties`` that Ingot reads: of what, type, default and meaning."""
 

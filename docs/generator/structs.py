@@ -83,9 +83,10 @@ def fields(section: Section, every: list[Section], said_by: Mapping[Struct, Stru
     config = struct.__struct_config__
     rows = [(f"`{config.tag_field}`", f"`{config.tag}`", "required", "Which kind it is.")] if config.tag else []
     for field, kind in _fields(struct):
-        if field.name not in said:
+        meaning = said.get(field.encode_name, said.get(field.name))  # by the name in a file, or by that in Python
+        if meaning is None:
             raise Undocumented(f"{struct.__module__}.{struct.__qualname__}.{field.name}")
-        rows.append((f"`{field.encode_name}`", type_name(kind, links), default(field), said[field.name]))
+        rows.append((f"`{field.encode_name}`", type_name(kind, links), default(field), meaning))
     return table(("field", "type", "default", "meaning"), rows)
 
 

@@ -90,7 +90,7 @@ def test_every_reference_is_what_the_code_says() -> None:
 
 
 def test_a_reference_that_is_missing_or_old_is_stale(tmp_path: Path) -> None:
-    assert len(stale(tmp_path)) == len(pages(tmp_path)) == 3
+    assert set(stale(tmp_path)) == set(pages(tmp_path))
     for file, text in pages(tmp_path).items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -107,9 +107,9 @@ def test_the_check_is_a_command_of_the_checkout() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("page", sorted(p.name for p in pages(ROOT)))
-def test_every_link_within_a_page_leads_to_a_heading(page: str) -> None:
-    text = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", sorted(p for p in pages(ROOT) if p.suffix == ".md"), ids=lambda page: page.stem)
+def test_every_link_within_a_page_leads_to_a_heading(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
     assert sorted(set(anchors)) == sorted(anchors), "two headings have one anchor"
