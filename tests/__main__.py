@@ -1,7 +1,7 @@
-"""`python -m tests`: the whole suite, as three sessions of pytest; arguments go to each.
+"""`python -m tests`: the whole suite, as some sessions of pytest; arguments go to each.
 
-The fault suite comes first and alone: it fills the machine. The demo waits for services most of its time, so it goes on
-beside all the others, and what it said is printed when it is over.
+The fault suite comes first and alone: it fills the machine. Then two go on at a time, the longest first: the demo waits
+for services most of its time. Each has services of its own, and what it said is printed when it is over.
 """
 
 from __future__ import annotations
@@ -9,28 +9,40 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-FAULTS, DEMO = "tests/faults", "tests/e2e"
+AT_A_TIME = 2
+FAULTS = "tests/faults"
+PARTS = ("tests/e2e", "tests/integration/localcloud", "tests/integration/cli")
+
+_printing = threading.Lock()
 
 
-def pytest(*arguments: str) -> list[str]:
-    """The command line."""
-    return [sys.executable, "-m", "pytest", *arguments]
-
-
-def main(arguments: list[str]) -> int:
-    """Runs all tests; the worst exit code of the three sessions."""
-    codes = [subprocess.call(pytest(FAULTS, *arguments))]
-    with tempfile.TemporaryFile() as said:
-        demo = subprocess.Popen(pytest(DEMO, *arguments), stdout=said, stderr=subprocess.STDOUT)
-        try:
-            codes.append(subprocess.call(pytest("--ignore", FAULTS, "--ignore", DEMO, *arguments)))
-        finally:  # also after Ctrl-C, which both were sent: it stops its services
-            codes.append(demo.wait())
-        said.seek(0)
-        sys.stdout.buffer.write(said.read())
-        sys.stdout.flush()
+def main(arguments: Sequence[str]) -> int:
+    """Runs all tests; the worst exit code of the sessions."""
+    codes = [session([FAULTS], arguments)]
+    demo, *parts = PARTS
+    others = [f"--ignore={path}" for path in (FAULTS, *PARTS)]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:  # after Ctrl-C, which all were sent, `map` starts no other
+        codes += pool.map(lambda paths: session(paths, arguments), [[demo], others, *([part] for part in parts)])
     return max(abs(code) for code in codes)
+
+
+def session(paths: Sequence[str], arguments: Sequence[str]) -> int:
+    """Runs one session, prints what it said, and gives its exit code."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        command = [sys.executable, "-m", "pytest", *paths, *arguments]
+        code = subprocess.call(command, stdout=said, stderr=subprocess.STDOUT)
+        with _printing:
+            print(f"pytest {' '.join(paths)}: exit code {code} after {time.monotonic() - began:.0f} s", flush=True)
+            said.seek(0)
+            sys.stdout.buffer.write(said.read())
+            sys.stdout.flush()
+    return code
 
 
 if __name__ == "__main__":

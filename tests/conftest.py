@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _a_clean_environment() -> Iterator[None]:
     """Nothing of the person's own AWS set-up, and nothing of a demo that runs, reaches a test."""
     patch = pytest.MonkeyPatch()
-    for name in [n for n in os.environ if n.startswith(("AWS_", "INGOT_", "AIRFLOW", "DBT_"))]:
+    for name in [n for n in os.environ if n.startswith(("AWS_", "INGOT_", "AIRFLOW", "DBT_", "OPENLINEAGE"))]:
         patch.delenv(name)
     patch.setenv("AWS_CONFIG_FILE", os.devnull)
     patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
@@ -111,8 +111,9 @@ def warehouse_endpoint(laptop: Laptop) -> Iterator[Endpoint]:
 
 @pytest.fixture
 def recorded() -> Iterator[RecordedSource]:
-    """The recorded Fakestore, in this process."""
+    """The recorded Fakestore, the sources' own recordings and those of ``tests/strangers``, in this process."""
+    from recorded_source.declared import SOURCES
     from recorded_source.source import RecordedSource
 
-    with RecordedSource() as source:
+    with RecordedSource(apis=(SOURCES, ROOT / "tests" / "strangers")) as source:
         yield source

@@ -8,17 +8,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import httpx
 import pytest
+from laptop.demo import caused_by
+from laptop.recordings import in_batches
+
+from docs.screens.places import console_of
+from docs.screens.shots import chromium
 
 if TYPE_CHECKING:
     from laptop.airflow_api import AirflowApi, Run
     from laptop.services import Laptop
+    from playwright.sync_api import Page
+
+    from tests.watching import Watching
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,18 +86,41 @@ class Demo:
     def behave(self) -> None:
         httpx.delete(f"{self.laptop.source.url}/_control/faults").raise_for_status()
 
-    def run(self, name: str, start: datetime, end: datetime, run_after: datetime) -> Run:
-        """Trigger the ingestion for an interval; the run when it is over."""
-        run = self.api.trigger("ingest_fakestore", name, start=start, end=end, run_after=run_after)
-        *_, (run, _) = self.api.follow(run, seconds=240)
+    @property
+    def sources(self) -> list[str]:
+        """Those that it took, the shop last: what it sold has rates and costs then."""
+        return sorted(in_batches(ROOT / "sources"), key=lambda source: source == "fakestore")
+
+    def ingest(self, source: str, name: str, start: datetime, end: datetime, run_after: datetime) -> Run:
+        """Trigger the ingestion of a source for an interval."""
+        return self.api.trigger(f"ingest_{source}", name, start=start, end=end, run_after=run_after)
+
+    def end(self, run: Run) -> Run:
+        """A run when it is over."""
+        *_, (run, _) = self.api.follow(run, seconds=360)
         return run
 
-    def transform_after(self, ingest: Run) -> Run:
-        """The transformation that an ingestion's assets started, when it is over."""
-        from laptop.demo import _caused_by
+    def transform_after(self, *ingests: Run) -> Run:
+        """The transformation that the assets of these ingestions started, when it is over."""
+        (run,) = caused_by(self.api, list(ingests))
+        return self.end(run)
 
-        *_, (run, _) = self.api.follow(_caused_by(self.api, ingest), seconds=240)
-        return run
+    def transform(self, name: str) -> Run:
+        """Trigger the transformation, as whoever does not wait for the other sources does; the run when it is over."""
+        now = datetime.now(UTC)
+        return self.end(self.api.trigger("transform", name, start=now, end=now, run_after=now))
+
+    @contextmanager
+    def contract_deployed(self, contract: str, old: str, new: str) -> Iterator[None]:
+        """Another contract in the artifacts bucket, where a deployment puts it: with this text in that one's place."""
+        from laptop.deploy import NAMES
+
+        s3 = boto3.client("s3", endpoint_url=self.laptop.cloud.url)
+        text = (ROOT / contract).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        s3.put_object(Bucket=NAMES.artifacts_bucket, Key=contract, Body=text.replace(old, new).encode())
+        yield
+        s3.put_object(Bucket=NAMES.artifacts_bucket, Key=contract, Body=text.encode())
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +141,24 @@ def demo() -> Iterator[Demo]:
         api.close()
     finally:
         laptop_command(home, "clean")
+
+
+@pytest.fixture(scope="session")
+def watched(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watching]:
+    """Prometheus and Alertmanager over the demo's own metrics, from when a test asks for them."""
+    from tests.watching import watching
+
+    with watching(f"127.0.0.1:{demo.laptop.metrics.port}", tmp_path_factory.mktemp("watching")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(demo: Demo) -> Iterator[Page]:
+    """The demo's console in a browser, which is closed after each module: its event loop is in this thread."""
+    with console_of(demo.laptop) as console, chromium() as browser:
+        context = browser.new_context(base_url=console)
+        context.set_default_timeout(120_000)
+        yield context.new_page()
 
 
 def laptop_command(home: Path, action: str) -> str:

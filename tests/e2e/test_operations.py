@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
+
+from ingot.naming import table_name
+from ingot.sources import load_source, load_sources
 
 if TYPE_CHECKING:
     from conftest import Demo
@@ -31,7 +31,7 @@ def test_a_refused_record_reaches_gold_once_the_contract_allows_it(demo: Demo) -
     (record,) = answer(demo, "quarantine", "show", "--stream", "products")
     assert (record["key"], record["violations"][0]["path"]) == ("3", "$.rating.rate")
 
-    with contract_deployed(demo, "maximum: 5\n", "maximum: 10\n"):
+    with demo.contract_deployed(CONTRACT, "maximum: 5\n", "maximum: 10\n"):
         replayed = demo.ingot("quarantine", "replay", "--source", "fakestore", "--stream", "products", "--json")
     assert replayed.returncode == 0, replayed.stderr
     (result,) = json.loads(replayed.stdout)
@@ -51,12 +51,20 @@ def test_the_warehouse_is_rebuilt_from_bronze_with_the_source_switched_off(demo:
     demo.laptop.source.start()
 
     assert rebuilt.returncode == 0, rebuilt.stderr[-3000:]
+    sources = sorted(load_sources(ROOT / "sources"))
     assert [(row["what"], row["rebuilt"]) for row in json.loads(rebuilt.stdout)] == [
-        ("fakestore", True),
+        *((source, True) for source in sources),
         ("silver and gold", True),
     ]
     assert {**demo.everything(), **loaded(demo)} == before
-    assert all(before[table] for table in ("bronze.fakestore_carts", "silver.orders", "gold.daily_sales"))
+    filled = (
+        "bronze.fakestore_carts",
+        "bronze.fx_rates",
+        "bronze.suppliers_costs",
+        "silver.orders",
+        "gold.daily_sales",
+    )
+    assert all(before[table] for table in filled)
 
 
 def answer(demo: Demo, *arguments: str) -> list[dict[str, Any]]:
@@ -68,23 +76,11 @@ def answer(demo: Demo, *arguments: str) -> list[dict[str, Any]]:
 
 def loaded(demo: Demo) -> dict[str, list[str]]:
     """Every row of Bronze, and the numbers under which batches are loaded."""
-    queries = {f"bronze.fakestore_{s}": f"bronze.fakestore_{s}" for s in ("carts", "products", "users")}
+    streams = [(source, stream) for source in demo.sources for stream in load_source(ROOT / "sources" / source).streams]
+    queries = {table: table for table in (f"bronze.{table_name(*each)}" for each in streams)}
     queries["audit.batches"] = "(select batch_id, state, accepted, rejected, load_id from audit.batches)"
     with demo.laptop.postgres.connect("ingot") as connection:
         return {
             name: [str(row) for (row,) in connection.execute(f"select t::text from {query} t order by 1")]
             for name, query in queries.items()
         }
-
-
-@contextmanager
-def contract_deployed(demo: Demo, old: str, new: str) -> Iterator[None]:
-    """Another contract of products in the artifacts bucket, where a deployment puts it."""
-    from laptop.deploy import NAMES
-
-    s3 = boto3.client("s3", endpoint_url=demo.laptop.cloud.url)
-    text = (ROOT / CONTRACT).read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    s3.put_object(Bucket=NAMES.artifacts_bucket, Key=CONTRACT, Body=text.replace(old, new).encode())
-    yield
-    s3.put_object(Bucket=NAMES.artifacts_bucket, Key=CONTRACT, Body=text.encode())

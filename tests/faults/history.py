@@ -165,8 +165,9 @@ class History:
             ).fetchone()
         if row is None or row[0] < len(STREAMS):
             return False
-        self._say("  dbt run")
-        if problems := self.world.dbt("run", "--quiet", "--no-write-json", "--log-level-file", "none"):
+        self._say("  dbt build")
+        quietly = ["--quiet", "--no-write-json", "--log-level-file", "none"]
+        if problems := self.world.dbt("build", "--resource-type", "model", "--resource-type", "seed", *quietly):
             raise Difference(f"dbt: {problems}")
         return True
 

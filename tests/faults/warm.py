@@ -28,7 +28,12 @@ from botocore.config import Config
 
 import ingot.job
 import ingot.sources
-import ingot.steps
+import ingot.steps.audit
+import ingot.steps.extract
+import ingot.steps.load
+import ingot.steps.rebuild
+import ingot.steps.refine
+import ingot.steps.resolve
 import ingot.warehouse.postgres
 from ingot.attempt import Attempt
 from ingot.manifest import Manifest

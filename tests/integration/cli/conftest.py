@@ -139,27 +139,29 @@ def deployed(
     boto3.client("secretsmanager").create_secret(
         Name=names.warehouse_secret, SecretString=msgspec.json.encode(warehouse_endpoint).decode()
     )
-    _create_jobs(names)
+    create_jobs(names, "fakestore")
     made.behave()
     httpx.delete(f"{laptop.source.url}/_control/requests").raise_for_status()
     yield made
     made.behave()
 
 
-def _create_jobs(names: Names) -> None:
+def create_jobs(names: Names, source: str) -> None:
     """As the stacks do, without the wheel: the interpreter that runs the jobs here has the library."""
-    role = boto3.client("iam").create_role(RoleName=names.environment, AssumeRolePolicyDocument=json.dumps(TRUST))
+    role = boto3.client("iam").create_role(
+        RoleName=f"{names.environment}-{source}", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
     for kind in JOBS:
         script = (ROOT / "glue_jobs" / f"{kind}.py").read_bytes()
         boto3.client("s3").put_object(Bucket=names.artifacts_bucket, Key=f"jobs/{kind}.py", Body=script)
         boto3.client("glue").create_job(
-            Name=names.job("fakestore", kind),
+            Name=names.job(source, kind),
             Role=role["Role"]["Arn"],
             GlueVersion="6.0",
             Command={"Name": "glueetl", "ScriptLocation": f"s3://{names.artifacts_bucket}/jobs/{kind}.py"},
             ExecutionProperty={"MaxConcurrentRuns": 20},
             DefaultArguments={
-                "--source": "fakestore",
+                "--source": source,
                 "--bronze_bucket": names.bronze_bucket,
                 "--lake_bucket": names.lake_bucket,
                 "--sources_uri": f"s3://{names.artifacts_bucket}/sources",

@@ -12,7 +12,7 @@ from ingot.attempt import attempt
 from ingot.batch import Batch
 from ingot.errors import IngotError
 from ingot.sources import load_source
-from ingot.steps import extract
+from ingot.steps.extract import extract
 from ingot.storage import ObjectStore
 
 if TYPE_CHECKING:

@@ -18,7 +18,9 @@ from ingot.batch import Batch
 from ingot.errors import RejectRateExceeded
 from ingot.manifest import Manifest
 from ingot.sources import Source, load_source
-from ingot.steps import extract, load, refine
+from ingot.steps.extract import extract
+from ingot.steps.load import load
+from ingot.steps.refine import refine
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import psycopg
 import pytest
 
 from ingot import __version__
@@ -59,18 +62,48 @@ def test_help_needs_nothing_that_is_slow_to_import() -> None:
     assert not {"boto3", "duckdb", "pyarrow", "psycopg", "croniter", "yaml"} & set(loaded.stdout.split())
 
 
+def test_what_prints_an_answer_needs_nothing_of_where_it_is_from() -> None:
+    script = "import sys, ingot.cli.output; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert "rich.table" in loaded.stdout
+    assert not {"boto3", "duckdb", "pyarrow", "psycopg", "ingot.warehouse", "yaml"} & set(loaded.stdout.split())
+
+
 def test_a_failed_model_is_exit_code_1_and_dbt_leaves_nothing_beside_its_project(deployed: Deployed) -> None:
-    """Nothing is loaded yet: the first view of staging finds no table."""
+    """What stands in the place of the carts is not what their contract says."""
     target = ROOT / "dbt" / "target" / "run_results.json"
     before = target.stat().st_mtime_ns if target.exists() else None
 
-    done = ingot("transform", "--select", "stg_fakestore__carts", "--json", DBT_EXECUTABLE=str(DBT))
+    where = deployed.endpoint
+    address = {"host": where.host, "port": where.port, "user": where.username, "password": where.password}
+    with psycopg.connect(**address, dbname=where.dbname, autocommit=True) as warehouse:
+        warehouse.execute("create schema bronze")
+        warehouse.execute("create table bronze.fakestore_carts (id bigint)")
 
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as metrics:
+        metrics.bind(("127.0.0.1", 0))
+        metrics.settimeout(10)
+        told = {"DBT_EXECUTABLE": str(DBT), "INGOT_STATSD": f"127.0.0.1:{metrics.getsockname()[1]}"}
+        done = ingot("transform", "--select", "stg_fakestore__carts", "--json", **told)
+        sent = metrics.recv(2000).decode()
+
+    assert re.fullmatch(r"ingot\.dbt_model_seconds:[\d.]+\|ms\|#layer:staging,model:stg_fakestore__carts", sent)
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout) == {"succeeded": False, "dbt_exit_code": 1}
-    assert 'relation "bronze.fakestore_carts" does not exist' in done.stderr
+    assert 'column "user_id" does not exist' in done.stderr
     assert deployed.endpoint.password not in done.stderr
     assert (target.stat().st_mtime_ns if target.exists() else None) == before
+
+
+def test_an_answer_that_is_cut_says_so(deployed: Deployed) -> None:
+    query = "select n from generate_series(1, 3) as n order by n"
+
+    cut = deployed.ingot("sql", query, "--limit", "2", "--json")
+    whole = deployed.ingot("sql", query, "--limit", "3", "--json")
+
+    assert ([row["n"] for row in cut.json], "more than 2 rows" in cut.err) == ([1, 2], True)
+    assert ([row["n"] for row in whole.json], whole.err) == ([1, 2, 3], "")
 
 
 def test_a_rebuild_drops_nothing_before_it_is_sure(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,9 @@ from infra.constructs.state_machine_schedule import rhythm
 from ingot.attempt import attempt
 from ingot.batch import Batch, parse_time
 from ingot.sources import load_source
-from ingot.steps import extract, load, refine
+from ingot.steps.extract import extract
+from ingot.steps.load import load
+from ingot.steps.refine import refine
 from ingot.storage import ObjectStore
 from ingot.warehouse import load_warehouse
 from tests.integration.dbt.warehouse import Warehouse, dbt_process
@@ -92,6 +94,7 @@ def execute(arn: str, **given: str) -> dict[str, Any]:
 
 def everything(warehouse: Warehouse) -> dict[str, list[str]]:
     """Every row of bronze, silver and gold as text, after dbt."""
+    assert warehouse.dbt("seed") == []
     assert warehouse.dbt("run") == []
     tables = [
         name

@@ -26,7 +26,8 @@ SHIM = ROOT / "localstack" / "localcloud" / "glue" / "shim"
 TOOLS = {"hypothesis", "sortedcontainers"}
 """Of the tests; the image has pytest itself."""
 
-# Of what is only for people at a terminal (the extra `cli`), of a tool with an environment of its own, and one by moto.
+# Of what is only for people at a terminal (the extra `cli`), of a tool with an environment of its own, one by moto, and
+# of what is made before a deployment: dbt's lineage with sqlglot, alarms with their sources' schedules.
 ELSEWHERE = (
     "test_cost.py",
     "test_warehouse_secret.py",
@@ -34,6 +35,8 @@ ELSEWHERE = (
     "test_contract_evolve.py",
     "test_schedule.py",
     "test_contract_compatibility.py",
+    "test_lineage.py",
+    "test_metrics_names.py",
 )
 # What searches for seconds: it searches on the main environment's versions.
 LONG = ("test_fuzz_gate.py", "test_bad_input_gate.py", "test_bad_input_split.py")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass
 class Checkout:
-    """A repository with our sources in it, below a folder of its own."""
+    """A repository with one of our sources in it, below a folder of its own."""
 
     folder: Path
 
@@ -50,7 +50,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     made = Checkout(tmp_path / "repository")
-    shutil.copytree(ROOT / "sources", made.sources)
+    shutil.copytree(ROOT / "sources" / "fakestore", made.sources / "fakestore")
     made.git("init", "--quiet", "--initial-branch", "main")
     made.commit()
     made.commit()

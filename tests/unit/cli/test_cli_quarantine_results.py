@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from ingot.batch import Batch, parse_batch
 from ingot.cli.jobs import _answers
 from ingot.cli.output import show
-from ingot.cli.quarantine import _to_audit
+from ingot.cli.resolving import to_audit
 from ingot.errors import ConfigurationError, IngotError, TransientError
 from ingot.warehouse.base import Table
 
@@ -18,7 +18,7 @@ def month(number: int, source: str = "shop") -> Batch:
 
 
 def audited(*batches: tuple[Batch, bool]) -> list[tuple[str, int]]:
-    return [(source, start.month) for source, start, _ in _to_audit(list(batches))]
+    return [(source, start.month) for source, start, _ in to_audit(list(batches))]
 
 
 def test_each_source_is_audited_once_and_each_interval_in_which_a_job_failed() -> None:
