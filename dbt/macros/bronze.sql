@@ -3,12 +3,23 @@
     each run, and so reads the table from the run on that finds it. -#}
 {% macro bronze(source_name, stream) -%}
     {%- set table = source(source_name, stream) -%}
-    {%- if not execute or not flags.INTROSPECT or load_relation(table) is not none -%}
+    {%- if not execute or not flags.INTROSPECT or is_loaded(table) -%}
         {{ return(table) }}
     {%- endif -%}
     {%- do log('Nothing was ever loaded of ' ~ source_name ~ '.' ~ stream ~ ': it counts as empty.', info=true) -%}
     {%- set declared = graph.sources['source.' ~ project_name ~ '.' ~ source_name ~ '.' ~ stream] -%}
     {{ return('(' ~ no_rows(declared.columns.values()) ~ ') as ' ~ stream) }}
+{%- endmacro %}
+
+
+{#- Whether the table is there. It asks the database, not dbt's cache of relations (`load_relation`): where several threads
+    meet a schema that is not cached yet, one lists it and adds its tables one by one, and whoever looks meanwhile misses
+    the rest. Bronze is such a schema, since no model is in it; and then what was loaded would count as empty. -#}
+{% macro is_loaded(table) -%}
+    {%- set query -%}
+        select 1 from pg_tables where schemaname = '{{ table.schema }}' and tablename = '{{ table.identifier }}'
+    {%- endset -%}
+    {{ return(run_query(query).rows | length > 0) }}
 {%- endmacro %}
 
 

@@ -44,7 +44,8 @@ class Dbt:
     @property
     def log(self) -> str:
         """What it has logged so far."""
-        return (Path(self._arguments[-1]) / "dbt.log").read_text(encoding="utf-8")
+        file = Path(self._arguments[-1]) / "dbt.log"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 @contextmanager
