@@ -62,10 +62,12 @@ def test_what_dbt_remembers_of_bronze_does_not_make_a_loaded_stream_empty(
 ) -> None:
     bronze.deliver("carts", recordings["carts"], batch="fakestore.carts.1", at=AT)
     said = len(warehouse.dbt.log)
-    # As it is for a moment while another thread lists the schema: there is one table of it in the cache, and not yet ours.
+    # As it is for a moment while another thread lists the schema: one table of it is in the cache, and not yet ours.
     partly = "{% do adapter.cache_added(api.Relation.create(target.dbname, 'bronze', 'another', type='table')) %}"
 
-    problems = warehouse.dbt("show", "--inline", partly + "select count(*) as n from {{ bronze('fakestore', 'carts') }}")
+    problems = warehouse.dbt(
+        "show", "--inline", partly + "select count(*) as n from {{ bronze('fakestore', 'carts') }}"
+    )
 
     assert problems == []
     assert "Nothing was ever loaded" not in warehouse.dbt.log[said:]
