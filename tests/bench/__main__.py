@@ -11,19 +11,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.bench.measure import Run, WrongAnswer, run
-from tests.bench.stage import HERE, ROOT, Case, Contender, Stage
+from tests.bench.stage import HERE, OURS, ROOT, Case, Contender, Stage
 
 
 class EnvironmentMissing(Exception):
     """The packages of a contender are not there and cannot be had."""
 
 
+MOST = 1_000_000
+"""Orders: up to here everybody takes part."""
 ORDER = ("gate", "extract", "refine", "spark", "load", "merge", "whole", "dbt", "scaling")
 TINY = 2000
 
@@ -88,6 +90,7 @@ def _options() -> argparse.Namespace:
 def _measure(stage: Stage, size: int, options: argparse.Namespace) -> bool:
     """All cases of a stage at a size; what came of it is stored if every answer was right."""
     took_part = [each for each in stage.contenders if not options.only or each.name in options.only]
+    took_part = [each for each in took_part if size <= MOST or size in _sizes(stage, each)]
     try:
         took_part = [each for each in took_part if _stands(each, tiny=options.tiny)]
     except EnvironmentMissing as error:
@@ -115,6 +118,13 @@ def _measure(stage: Stage, size: int, options: argparse.Namespace) -> bool:
     path = options.results / f"{stage.name}-{size}.json"
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return True
+
+
+def _sizes(stage: Stage, contender: Contender) -> Container[int]:
+    """The sizes above the common one that a contender is measured at: ours at all, others where a goal names them."""
+    if contender.name == OURS:
+        return range(sys.maxsize)
+    return {goal.size for goal in stage.goals if contender.name in (goal.of, goal.against)}
 
 
 def _stands(contender: Contender, *, tiny: bool) -> bool:

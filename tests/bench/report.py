@@ -23,6 +23,7 @@ def main(results: Path, page: Path) -> None:
     kept = {name: _kept(results, name) for name in stages()}
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(_page(kept, page)) + "\n", "utf-8")
+    print("\n".join(_goals(kept)))
 
 
 def _kept(results: Path, stage: str) -> Results:
@@ -43,6 +44,14 @@ def _page(kept: dict[str, Results], page: Path) -> Iterator[str]:
     )
     yield "`make bench` runs all again; `make bench STAGES=gate SIZE=100k RUNS=3` some of it.\n"
     yield "## Goals\n"
+    yield from _goals(kept)
+    yield ""
+    for name, results in kept.items():
+        yield from _stage(found(name), results, page)
+
+
+def _goals(kept: dict[str, Results]) -> Iterator[str]:
+    """Every goal beside its figure."""
     yield "| stage | goal | case | orders | measured | |"
     yield "|---|---|---|--:|--:|---|"
     for name, results in kept.items():
@@ -50,9 +59,6 @@ def _page(kept: dict[str, Results], page: Path) -> Iterator[str]:
         for goal in stage.goals:
             measured, verdict = judged(goal, results)
             yield f"| {stage.title} | {goal.text} | {goal.case} | {_size(goal.size)} | {measured} | {verdict} |"
-    yield ""
-    for name, results in kept.items():
-        yield from _stage(found(name), results, page)
 
 
 def judged(goal: Goal, results: Results) -> tuple[str, str]:
@@ -100,9 +106,12 @@ def _stage(stage: Stage, results: Results, page: Path) -> Iterator[str]:
         yield "Not measured yet.\n"
         return
     drawn = min(results, key=lambda size: abs(size - 1_000_000))
-    picture = page.parent / "images" / "bench" / f"{stage.name}.svg"
-    if _draw(results[drawn], picture):
+    pictures = page.parent / "images" / "bench"
+    if _draw(results[drawn], pictures / f"{stage.name}.svg"):
         yield f"![{stage.title}, {_size(drawn)} orders](images/bench/{stage.name}.svg)\n"
+    if len(results) > 1:
+        _draw_sizes(results, pictures / f"{stage.name}-sizes.svg")
+        yield f"![{stage.title}: ours by the number of orders](images/bench/{stage.name}-sizes.svg)\n"
     for size, one in results.items():
         yield f"### {_size(size)} orders\n"
         yield "| case | contender | rate | work | wall | CPU | peak | runs |"
@@ -145,11 +154,35 @@ def _draw(one: dict[str, Any], picture: Path) -> bool:
     names = alt.Y("contender:N", sort=order, title=None)
     cases = list(dict.fromkeys(row["case"] for row in rows))
     row = alt.Row("case:N", sort=cases, title=None, header=alt.Header(labelAngle=0, labelAlign="left"))
-    rate = base.encode(y=names, color=ours, row=row, x=alt.X("rate:Q", title="records a second"))
+    rate = base.encode(
+        y=names, color=ours, row=row, x=alt.X("rate:Q", title="records a second", axis=alt.Axis(format="~s"))
+    )
     peak = base.encode(y=names, color=ours, row=row, x=alt.X("peak:Q", title="peak resident memory, MB"))
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    alt.hconcat(rate, peak, background="white").save(str(picture))
+    _save(alt.hconcat(rate, peak, background="white"), picture)
     return True
+
+
+def _draw_sizes(results: Results, picture: Path) -> None:
+    """Our own time and memory by how much went in, a line a case: time may grow with it, memory not."""
+    rows = [
+        {"case": case["name"], "records": case["records"], "work": each["work"], "peak": each["peak"]}
+        for one in results.values()
+        for case in one["cases"]
+        for each in case["contenders"]
+        if each["name"] == OURS
+    ]
+    base = alt.Chart(alt.Data(values=rows)).mark_line(point=True).properties(width=300, height=220)
+    size = alt.X("records:Q", title="records", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s"))
+    color = alt.Color("case:N", title=None, scale=alt.Scale(range=["#c2641a", "#33658a", "#5f8f3f", "#8d99ae"]))
+    seconds = alt.Y("work:Q", title="seconds", scale=alt.Scale(type="log"))
+    work = base.encode(x=size, y=seconds, color=color)
+    peak = base.encode(x=size, y=alt.Y("peak:Q", title="peak resident memory, MB"), color=color)
+    _save(alt.hconcat(work, peak, background="white"), picture)
+
+
+def _save(chart: alt.HConcatChart, picture: Path) -> None:
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    chart.save(str(picture))
 
 
 if __name__ == "__main__":

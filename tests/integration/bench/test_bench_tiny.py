@@ -36,6 +36,7 @@ def test_every_stage_runs_and_the_page_says_which_goals_are_not_measured(tmp_pat
         goals = [line for line in text.splitlines() if line.startswith(f"| {LINES[stage]} |")]
         assert goals
         assert all(line.endswith("| not measured |") for line in goals)
+        assert set(goals) <= set(ran.stdout.splitlines()), "the goals are printed too"
 
 
 def test_a_contender_with_a_wrong_answer_is_an_error_and_no_time(tmp_path: Path) -> None:
