@@ -61,11 +61,14 @@ class Deployment:
     def deploy(self, report: Report) -> bool:
         """Deploy every stack; returns False if this running cloud already has them from this assembly.
 
+        A cloud that others run, as in containers, may have lost them meanwhile: there nothing is left out.
+
         Raises:
             LaptopError: A stack fails.
         """
-        wanted = {"inputs": self._synthesised.read_text(), "cloud": self._cloud_identity()}
-        if self._deployed.exists() and json.loads(self._deployed.read_text()) == wanted:
+        cloud = self._cloud_identity()
+        wanted = {"inputs": self._synthesised.read_text(), "cloud": cloud}
+        if cloud and self._deployed.exists() and json.loads(self._deployed.read_text()) == wanted:
             return False
         self._deployed.unlink(missing_ok=True)
         assembly = ["--app", str(self._home.assembly)]
@@ -142,10 +145,10 @@ class Deployment:
             return False
         return True
 
-    def _cloud_identity(self) -> str:
-        """The running process: the cloud keeps objects over a restart, not the resources of stacks."""
+    def _cloud_identity(self) -> str | None:
+        """The running process, if it is ours: the cloud keeps objects over a restart, not the resources of stacks."""
         process = self._laptop.cloud.service.process()
-        return f"{process.pid} {process.create_time()}" if process else "none"
+        return f"{process.pid} {process.create_time()}" if process else None
 
     def _inputs(self) -> str:
         """A hash of every file that goes in and of the variables that the settings take."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from laptop.deploy import INPUTS, NAMES, Deployment
 from laptop.errors import LaptopError
 from laptop.paths import Home
+from laptop.process import Service
 from laptop.services import Laptop
 from moto.server import ThreadedMotoServer
 
@@ -89,6 +91,20 @@ def cloud(home: Home) -> Iterator[Laptop]:
     httpx.post(f"{laptop.environment.endpoint}/moto-api/reset").raise_for_status()
     yield laptop
     server.stop()
+
+
+def test_a_cloud_has_the_stacks_for_as_long_as_it_is_the_same_and_one_that_nobody_knows_does_not(
+    checkout: Home, cloud: Laptop
+) -> None:
+    """In containers others run the cloud, which has lost the resources of all stacks when it is started again."""
+    ours = Service(home=checkout, name="cloud")
+    ours.adopt(os.getpid())
+    deployment = Deployment(Laptop(home=checkout))
+    deployment.synth(lambda line: None)
+    assert [deployment.deploy(lambda line: None) for _ in range(2)] == [True, False]
+    checkout.run.joinpath("cloud.json").unlink()
+    assert ours.process() is None
+    assert [deployment.deploy(lambda line: None) for _ in range(2)] == [True, True]
 
 
 def test_the_dag_folder_becomes_equal_to_the_buckets(cloud: Laptop, tmp_path: Path) -> None:
