@@ -61,10 +61,12 @@ class Deployed:
 
     def graph(self) -> Graph:
         """Which table is made of which."""
-        sources = self.sources()
-        endpoint = self._keep("endpoint", lambda: read_endpoint(self._secret))
-        found: Graph = self._keep("graph", lambda: read_graph(sources, self.project, self._names, endpoint))
-        return found
+        # Under one lock: who has looked at the sources and then waits must not keep the graph of what they were.
+        with self._lock:
+            sources = self.sources()
+            endpoint = self._keep("endpoint", lambda: read_endpoint(self._secret))
+            found: Graph = self._keep("graph", lambda: read_graph(sources, self.project, self._names, endpoint))
+            return found
 
     def walk(self) -> Walk:
         """Which rows are made of which."""
