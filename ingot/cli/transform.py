@@ -17,6 +17,9 @@ from ingot.cli.options import Json
 if TYPE_CHECKING:
     from ingot.warehouse import Endpoint
 
+_NOTHING_IS_AN_ERROR = '{"error": ["NoNodesForSelectionCriteria"]}'
+"""Of a name that no model has dbt warns only, builds nothing and ends well."""
+
 Project = Annotated[Path, typer.Option("--dbt", help="The dbt project.")]
 
 
@@ -29,7 +32,7 @@ def transform(
     """Build silver and gold from what is loaded, with the tests of each model: what the DAG `transform` does.
 
     dbt is the one that DBT_EXECUTABLE names, else `dbt` on the PATH; where the warehouse is, the environment's secret
-    says. Exit code 1 if a model or a test fails.
+    says. Exit code 1 if a model or a test fails, or if nothing is called as --select says.
 
     Example: ingot transform --full-refresh
     """
@@ -91,7 +94,8 @@ def build(command: str, project: Path, endpoint: Endpoint, options: list[str]) -
         done = subprocess.run(
             [
                 command, "build", "--project-dir", folder, "--profiles-dir", folder, "--target", _target(endpoint),
-                "--target-path", scratch, "--log-path", scratch, "--exclude-resource-type", "unit_test", *options,
+                "--target-path", scratch, "--log-path", scratch, "--exclude-resource-type", "unit_test",
+                "--warn-error-options", _NOTHING_IS_AN_ERROR, *options,
             ],
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,

@@ -96,6 +96,13 @@ def test_a_failed_model_is_exit_code_1_and_dbt_leaves_nothing_beside_its_project
     assert (target.stat().st_mtime_ns if target.exists() else None) == before
 
 
+def test_a_choice_of_models_that_chooses_none_is_no_success(deployed: Deployed) -> None:
+    done = ingot("transform", "--select", "stg_fakestore__carrots", "--json", DBT_EXECUTABLE=str(DBT))
+
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"succeeded": False, "dbt_exit_code": 2})
+    assert "'stg_fakestore__carrots' does not match any enabled nodes" in done.stderr
+
+
 def test_an_answer_that_is_cut_says_so(deployed: Deployed) -> None:
     query = "select n from generate_series(1, 3) as n order by n"
 
