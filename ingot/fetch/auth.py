@@ -37,7 +37,7 @@ class Mask:
     values: tuple[str, ...] = ()
 
     def __call__(self, url: httpx.URL) -> str:
-        text = str(url.copy_with(userinfo=b""))
+        text = str(url.copy_with(userinfo=b"") if url.userinfo else url)
         if self.parameter:
             name = "|".join({re.escape(quote(self.parameter, safe="")), re.escape(quote_plus(self.parameter))})
             text = re.sub(rf"(?<=[?&])({name})=[^&#]*", r"\1=***", text)

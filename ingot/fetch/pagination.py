@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -12,6 +13,8 @@ from ingot.errors import PayloadBroken
 from ingot.fetch.envelope import Field
 from ingot.fetch.page import Answer
 from ingot.request import LinkHeader, NextCursor, NextUrl, Offset, PageNumber, Pagination
+
+_MADE = 256  # addresses that are kept: more than are ever asked for at once
 
 
 class Pager(Protocol):
@@ -85,33 +88,38 @@ class _Known:
         return max(left, 0)
 
 
-class _Pages(_Known):
-    def __init__(self, how: PageNumber) -> None:
-        super().__init__(how.total_pages, how.total_records, how.short_page_ends)
-        self._param, self._start = how.param, how.start
+class _Numbered(_Known):
+    """Addresses that differ in one number."""
+
+    def __init__(self, param: str, start: int, *ends: Any) -> None:
+        super().__init__(*ends)
+        self._param, self._start = param, start
 
     def first(self, url: httpx.URL) -> httpx.URL:
-        return url.copy_set_param(self._param, self._start)
+        # Each is guessed again with every page before it, and taking an address apart is not cheap.
+        self._at: Callable[[int], httpx.URL] = lru_cache(_MADE)(partial(url.copy_set_param, self._param))
+        return self._at(self._start)
+
+
+class _Pages(_Numbered):
+    def __init__(self, how: PageNumber) -> None:
+        super().__init__(how.param, how.start, how.total_pages, how.total_records, how.short_page_ends)
 
     def ahead(self, url: httpx.URL, answer: Answer) -> Iterator[httpx.URL]:
-        following, left = int(url.params[self._param]) + 1, self.left(answer)
-        numbers = count(following) if left is None else range(following, following + left)
-        return (url.copy_set_param(self._param, number) for number in numbers)
+        left = self.left(answer)
+        following = self._start + self._pages
+        return map(self._at, count(following) if left is None else range(following, following + left))
 
 
-class _Offsets(_Known):
+class _Offsets(_Numbered):
     def __init__(self, how: Offset) -> None:
-        super().__init__("", how.total_records, how.short_page_ends)
-        self._param, self._start = how.param, how.start
-
-    def first(self, url: httpx.URL) -> httpx.URL:
-        return url.copy_set_param(self._param, self._start)
+        super().__init__(how.param, how.start, "", how.total_records, how.short_page_ends)
 
     def ahead(self, url: httpx.URL, answer: Answer) -> Iterator[httpx.URL]:
         size, left = len(answer.page.records), self.left(answer)
-        following = int(url.params[self._param]) + size
+        following = self._start + self._records
         offsets = count(following, size) if left is None else range(following, following + left * size, size or 1)
-        return (url.copy_set_param(self._param, offset) for offset in offsets)
+        return map(self._at, offsets)
 
 
 class _Cursors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -57,7 +57,8 @@ class Pull:
         self._limit = RateLimit(policy.requests_per_second)
         self._confidential = auth is not None or bool(stream.headers)
         self._connecting = _Connecting()
-        self._tasks: dict[httpx.URL, asyncio.Task[Answer]] = {}
+        self._origin = _origin(url)
+        self._tasks: dict[str, asyncio.Task[Answer]] = {}  # by address
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """The pages, in order. While one is in work, up to ``concurrency`` of those behind it are on their way."""
@@ -76,22 +77,23 @@ class Pull:
                     with self._deadline.stopped():  # what is done with a page is not the source's time
                         yield page
             finally:
-                await self._steer([])
+                await self._steer({})
 
     async def _walk(self) -> AsyncGenerator[Page, None]:
         read: set[str] = set()
         body = b""
-        following = [self._pager.first(self._url)]
+        following = _by_address([self._pager.first(self._url)])
         await self._steer(following)
         while following:
-            url = following[0]
-            await asyncio.wait([self._tasks[url]])
-            answer = self._tasks.pop(url).result()
+            address, url = next(iter(following.items()))
+            await asyncio.wait([self._tasks[address]])
+            answer = self._tasks.pop(address).result()
             self._hold_to_new(answer.page, body)
             body = answer.page.body
-            read.add(str(url))
-            following = list(islice(self._pager.ahead(url, answer), self._ahead(len(read))))
-            self._hold_to_bounds(following[:1], read)
+            read.add(address)
+            following = _by_address(islice(self._pager.ahead(url, answer), self._ahead(len(read))))
+            for address, url in islice(following.items(), 1):
+                self._hold_to_bounds(address, url, read)
             await self._steer(following)
             yield answer.page
 
@@ -99,15 +101,15 @@ class Pull:
         """How many pages may be on their way when so many have come."""
         return self._policy.concurrency if self._most is None else min(self._policy.concurrency, self._most - read)
 
-    async def _steer(self, following: list[httpx.URL]) -> None:
+    async def _steer(self, following: dict[str, httpx.URL]) -> None:
         """Ask for these pages and no others: what was guessed right goes on, and the rest is dropped.
 
         So the way is that of one page after the other, however many are asked for at once.
         """
-        dropped = [self._tasks.pop(url) for url in self._tasks.keys() - set(following)]
-        for url in following:
-            if url not in self._tasks:
-                self._tasks[url] = asyncio.create_task(self._ask(url))
+        dropped = [self._tasks.pop(address) for address in self._tasks.keys() - following.keys()]
+        for address, url in following.items():
+            if address not in self._tasks:
+                self._tasks[address] = asyncio.create_task(self._ask(url))
         if dropped:
             await self._connecting.over()
             for task in dropped:
@@ -122,26 +124,24 @@ class Pull:
                 hint="see that the source knows the parameter in source.yaml's pagination",
             )
 
-    def _hold_to_bounds(self, following: list[httpx.URL], read: set[str]) -> None:
+    def _hold_to_bounds(self, address: str, url: httpx.URL, read: set[str]) -> None:
         how = self._stream.pagination
-        for url in following:
+        if address in read:
             shown = self._mask(url)
-            if str(url) in read:
-                raise PayloadBroken(
-                    f"The source's pages go round in a circle: {shown} comes again.", url=shown, hint=AGAIN
-                )
-            if _origin(url) != _origin(self._url):
-                raise SourceRefused(
-                    f"The next page is said to be at another place: {shown}.",
-                    url=shown,
-                    hint="credentials go to the source only; if it moved, change base_url in source.yaml",
-                )
-            if how is not None and len(read) >= how.max_pages:
-                raise ConfigurationError(
-                    f"There are more than {how.max_pages} pages.",
-                    stream=self._stream.name,
-                    hint="take a shorter interval or larger pages, or raise max_pages in source.yaml's pagination",
-                )
+            raise PayloadBroken(f"The source's pages go round in a circle: {shown} comes again.", url=shown, hint=AGAIN)
+        if _origin(url) != self._origin:
+            shown = self._mask(url)
+            raise SourceRefused(
+                f"The next page is said to be at another place: {shown}.",
+                url=shown,
+                hint="credentials go to the source only; if it moved, change base_url in source.yaml",
+            )
+        if how is not None and len(read) >= how.max_pages:
+            raise ConfigurationError(
+                f"There are more than {how.max_pages} pages.",
+                stream=self._stream.name,
+                hint="take a shorter interval or larger pages, or raise max_pages in source.yaml's pagination",
+            )
 
     async def _ask(self, url: httpx.URL) -> Answer:
         """One page, however often it takes."""
@@ -205,7 +205,7 @@ class Pull:
 
     async def _before(self, request: httpx.Request) -> None:
         """Before any request leaves, also after a redirect."""
-        if self._confidential and _origin(request.url) != _origin(self._url):
+        if self._confidential and _origin(request.url) != self._origin:
             shown = self._mask(request.url)
             raise SourceRefused(
                 f"The source redirects to another place: {shown}.",
@@ -221,6 +221,10 @@ class Pull:
         if self._auth is None:
             return "the source asks for credentials: declare auth in source.yaml"
         return "look at the values in the source's secret, at what they are allowed, and at auth in source.yaml"
+
+
+def _by_address(urls: Iterable[httpx.URL]) -> dict[str, httpx.URL]:
+    return {str(url): url for url in urls}
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
