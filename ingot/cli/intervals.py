@@ -27,11 +27,11 @@ def gaps(
     end: ToIfGiven = None,
     json: Json = False,
 ) -> None:
-    """What should exist by now and does not; exit code 1 if there is any.
+    """What should exist by now and does not; exit code 1 if there is any, or if nobody can tell.
 
     MISSING: intervals of the schedule, from the source's start date to the last whole one, that no committed batch
-    covers. NOT LOADED: committed batches that the warehouse lacks (left out if it does not answer). A cursor or
-    snapshot stream lacks what comes after its newest batch, and nothing before.
+    covers. NOT LOADED: committed batches that the warehouse lacks (left out, and exit code 1, if it does not answer). A
+    cursor or snapshot stream lacks what comes after its newest batch, and nothing before.
 
     Example: ingot gaps --source fakestore --from 2020-01-01 --to 2020-04-01
     """
@@ -44,7 +44,7 @@ def gaps(
     until = min(end or _now(), _now())
     rows = list(reports.gaps(context.bronze(names), loaded.streams, loaded.lacks, start, until))
     show(Table(list(reports.GAPS), rows), json=json)
-    raise typer.Exit(1 if rows else 0)
+    raise typer.Exit(1 if rows or loaded.unknown else 0)
 
 
 def backfill(
@@ -63,7 +63,7 @@ def backfill(
 
     Taken are the whole intervals of the schedule that no committed batch covers; batches that are committed and not
     loaded are loaded. What is there is not asked for again. A failed batch does not stop the others: the exit code is
-    then 1, and the same command tries again what failed.
+    then 1, and the same command tries again what failed. It is 1 too where the warehouse does not say what is loaded.
 
     A cursor or snapshot stream is left out unless it is named: one batch, of the range's last interval, brings it up
     to date. A source does not tell what its snapshots were in the past.
@@ -80,11 +80,12 @@ def backfill(
     if stream is None:
         _explain_left_out(chosen)
         chosen = [(each, one) for each, one in chosen if not one.continues]
-    plan = list(_plan(context.bronze(names), _Loaded(chosen), start, until, _chunk(chunk)))
+    loaded = _Loaded(chosen)
+    plan = list(_plan(context.bronze(names), loaded, start, until, _chunk(chunk)))
     if dry_run or not plan:
-        typer.echo("Nothing was run." if plan else "Nothing is missing.", err=True)
+        typer.echo("Nothing was run." if plan or loaded.unknown else "Nothing is missing.", err=True)
         show(Table(["batch", "steps"], [(todo.batch.id, ", ".join(todo.steps)) for todo in plan]), json=json)
-        return
+        raise typer.Exit(1 if loaded.unknown else 0)
     outcomes = jobs.run([todo.chain(names) for todo in plan], at_once=concurrency)
     (audited,) = jobs.run([jobs.audit_chain(names, source, start, until)])
     rows = [(each.label, "FAILED" if each.reason else "LOADED", each.reason) for each in outcomes]
@@ -95,7 +96,7 @@ def backfill(
         + ("The same command tries the others again." if failed else "Silver and gold follow: ingot transform"),
         err=True,
     )
-    raise typer.Exit(1 if failed or audited.reason else 0)
+    raise typer.Exit(1 if failed or audited.reason or loaded.unknown else 0)
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ class _Loaded:
     def __init__(self, streams: list[tuple[Source, Stream]]) -> None:
         self.streams = streams
         self._known: dict[str, set[str]] | None = {}
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the warehouse was asked and did not say."""
+        return self._known is None
 
     def lacks(self, source: str, batches: list[Batch]) -> list[Batch]:
         """Those of the batches that are not loaded; none if the warehouse does not say."""

@@ -95,6 +95,12 @@ def test_gaps_are_known_without_a_warehouse(deployed: Deployed) -> None:
     }  # fmt: skip
     assert "Whether batches are loaded is not known" in gaps.err
 
+    # Not to know it is no good news: of half a day there is no whole interval that could be missing.
+    for call in (["gaps"], ["backfill", "--source", "fakestore"], ["backfill", "--source", "fakestore", "--dry-run"]):
+        answer = deployed.ingot(*call, "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-01T12:00:00Z", "--json")
+        assert (answer.code, answer.json) == (1, []), call
+        assert "Nothing is missing" not in answer.err
+
 
 def test_a_wrong_call_is_told_apart_from_a_failure(deployed: Deployed) -> None:
     for call, word in (
