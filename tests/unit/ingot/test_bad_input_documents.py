@@ -83,10 +83,10 @@ LAUGHS = "a0: &a0 [lol, lol]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}
 def test_what_can_be_read_in_two_ways_or_never_ends_is_an_error_with_its_place(
     content: bytes | str, reason: str
 ) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ConfigurationError, match=reason) as caught:
         read_document(content, origin="x.yaml")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert caught.value.hint
     assert str(caught.value).startswith("x.yaml")
 

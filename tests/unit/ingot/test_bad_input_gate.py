@@ -151,9 +151,9 @@ def test_the_deepest_record_is_the_same_for_a_known_and_for_a_new_field(contract
 
 
 def test_a_pattern_takes_no_more_time_for_what_it_nearly_matches() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     verdict = check(CONTRACT, b'{"id":1,"code":"%s"}' % (b"a" * 64), b'{"id":2,"code":"%s!"}' % (b"a" * 63))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert rules(verdict) == [("$.code", "pattern")]
 
 
@@ -186,7 +186,7 @@ class TestSize:
     def test_100_mib_in_one_record_take_little_more_memory_than_they_are(self) -> None:
         huge = b'{"id":1,"new":[' + b"[]," * (100 * 2**20 // 3) + b"1]}"
         body = b"[" + huge + b"]"
-        started = time.perf_counter()
+        started = time.process_time()
         tracemalloc.start()
         try:
             records = split(body)
@@ -196,7 +196,7 @@ class TestSize:
             tracemalloc.stop()
         assert rules(verdict) == [("$", "size")]
         assert peak < 3 * len(body)
-        assert time.perf_counter() - started < 20
+        assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,10 @@ def test_time_grows_as_the_record_does(contract: Contract, make: Any) -> None:
         best = 9e9
         for _ in range(3):
             gate = Gate(contract)
-            started = time.perf_counter()
+            started = time.process_time()
             assert len(check(contract, record, gate=gate).accepted) <= 1
             check(contract, record, gate=gate)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
     small, large = seconds(make(1_000)), seconds(make(16_000))

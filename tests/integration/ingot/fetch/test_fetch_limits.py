@@ -126,6 +126,7 @@ def test_the_deadline_holds_whatever_the_server_does(api: Api, fault: dict[str, 
 def test_the_deadline_is_of_all_pages_together(api: Api) -> None:
     """No page is slow; all five together are."""
     source = api.source(**PAGES, request={"deadline_seconds": 2})
+    trusted()  # once a process, and slow
     assert len(list(api.pages(source))) == 5
     api.recorded.misbehave(latency=0.5)
     pages = api.pages(source)
@@ -152,6 +153,7 @@ def test_the_time_that_a_caller_takes_is_not_the_sources(api: Api, concurrency: 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_the_deadline_goes_on_when_the_caller_is_done(api: Api, concurrency: int) -> None:
     source = api.source(**PAGES, request={"timeout_seconds": 30, "deadline_seconds": 0.8, "concurrency": concurrency})
+    trusted()  # once a process, and slow
     api.recorded.misbehave(query={"page": "2"}, hang=True)
     pages = api.pages(source)
     assert len(next(pages).records) == 10
