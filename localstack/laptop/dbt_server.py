@@ -94,11 +94,7 @@ def _call(connection: socket.socket) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     header, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     size = struct.unpack("!I", header)[0]
-    with connection.makefile("rb", buffering=0) as stream:
-        body = b""
-        while len(body) < size:
-            body += stream.read(size - len(body))
-    request = json.loads(body)
+    request = json.loads(connection.recv(size, socket.MSG_WAITALL))
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -90,6 +92,19 @@ def test_a_call_whose_caller_is_ended_ends(laptop: Laptop, project: Path) -> Non
     forks = _wait(lambda: [one for one in server.children() if one not in own and one.status() != psutil.STATUS_ZOMBIE])
     caller.send_signal(signal.SIGKILL)
     caller.wait()
+    _, alive = psutil.wait_procs(forks, timeout=20)
+    assert alive == []
+
+
+def test_a_call_that_breaks_off_in_the_middle_ends(laptop: Laptop) -> None:
+    server = laptop.dbt.process()
+    assert server is not None
+    own = server.children()
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(laptop.home.run / "dbt.sock"))
+        socket.send_fds(caller, [struct.pack("!I", 1000)], [0, 1, 2])
+        caller.sendall(b"{")
+        forks = _wait(lambda: [one for one in server.children() if one not in own])
     _, alive = psutil.wait_procs(forks, timeout=20)
     assert alive == []
 
