@@ -19,7 +19,7 @@ import zstandard
 
 from ingot.attempt import attempt
 from ingot.batch import Batch
-from ingot.bronze import PartWriter
+from ingot.bronze import PartWriter, read_blocks
 from ingot.contract import load_contract
 from ingot.errors import IntegrityError
 from ingot.manifest import Manifest, commit
@@ -102,6 +102,16 @@ def test_every_line_is_there_once_whatever_the_blocks(buckets: Buckets) -> None:
     rows = refined(buckets)
     assert [row[:2] for row in rows] == due
     assert [row[2:] for row in rows] == [(n, hashlib.sha256(line).hexdigest()) for n, line in enumerate(lines)]
+
+
+def test_a_block_of_the_smallest_records_is_little_more_than_a_row_group(buckets: Buckets) -> None:
+    lines = [b'{"id":%d}' % number for number in range(600_000)]  # 4 MiB hold far more of them
+    bronze = ObjectStore(buckets.bronze)
+    (part,) = stored(bronze, lines).parts
+    blocks = list(read_blocks(io.BytesIO(bronze.get(part.key)), part))
+    assert b"".join(block for block, _ in blocks) == b"\n".join(lines) + b"\n"
+    assert [count for _, count in blocks] == [block.count(b"\n") for block, _ in blocks]
+    assert max(count for _, count in blocks) < 1.2 * 122_880
 
 
 def test_a_record_that_does_not_fit_is_said_to_be_one(buckets: Buckets) -> None:
