@@ -12,6 +12,9 @@ _RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
 # Possessive (`*+`): nothing is remembered to go back to, so that a string of 100 MiB needs no memory of its own. A
 # quote that opens no whole string is a token too: else the search would begin again at each quote inside of it.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
+_PLACE = re.compile(r"\(byte ([0-9]+)\)$")  # of what is malformed, as msgspec says it
+_MOST_GUESSES = 8  # at the end of the last record before it, which holds commas of its own
+_MOST_VAIN = 16  # malformed records that follow each other; what has more is read by brackets to its end
 _KINDS = (  # how something that is no array begins, and what it is called
     (b"\xef\xbb\xbf", "text with a byte order mark"),
     (b"\xff\xfe", "UTF-16"),
@@ -38,7 +41,7 @@ def split(body: bytes) -> list[bytes]:
     try:
         return list(map(bytes, _RECORDS.decode(body)))
     except (ValueError, RecursionError):
-        return _split_by_brackets(body.strip(b" \t\n\r"))
+        return _split_malformed(body.strip(b" \t\n\r"))
 
 
 def members(body: bytes) -> list[tuple[str, bytes]]:
@@ -91,14 +94,61 @@ def _member(name: bytes, rest: bytes) -> tuple[str, bytes]:
     return decoded, value if colon == b":" and value else b":" + rest
 
 
-def _split_by_brackets(body: bytes) -> list[bytes]:
+def _split_malformed(body: bytes) -> list[bytes]:
+    """By the decoder up to what is malformed and from behind it on, and by brackets in between."""
     if body[:1] != b"[" or body[1:2] == b"\x00":
         raise PayloadBroken(
             f"The source sent {_what(body)} where an array of records was due.",
             hint="ask the source by hand; if it changed its shape, change source.yaml",
         )
-    records, depth, start = [], 0, 1
-    for token in _TOKEN.finditer(body):
+    text = bytearray(body)
+    records: list[bytes] = []
+    start, vain = 1, 0
+    while start <= len(body):
+        found, end = _decoded(text, start)
+        records += found
+        start = end
+        if start <= len(body):
+            vain += not found
+            start = _scan(body, start, records, once=vain < _MOST_VAIN)
+    return records if records != [b""] else []
+
+
+def _decoded(text: bytearray, start: int) -> tuple[list[bytes], int]:
+    """The records from a place on that the decoder takes, and where the next begins: behind the text if none does.
+
+    Only what it takes as an array from its first byte to its last is trusted; where that may end is guessed.
+
+    Args:
+        text: its commas are made brackets, and commas again.
+        start: behind a bracket or comma between records.
+    """
+    view, end = memoryview(text), 0
+    text[start - 1 : start] = b"["
+    try:
+        if found := list(map(bytes, _RECORDS.decode(view[start - 1 :]))):
+            return found, len(text) + 1
+    except (ValueError, RecursionError) as error:
+        if place := _PLACE.search(str(error)):
+            end = start - 1 + int(place[1])
+    for _ in range(_MOST_GUESSES):
+        end = text.rfind(b"},", start, end) + 1
+        if not end:
+            break
+        text[end : end + 1] = b"]"
+        try:
+            return list(map(bytes, _RECORDS.decode(view[start - 1 : end + 1]))), end + 1
+        except (ValueError, RecursionError):
+            continue  # a comma inside of a record
+        finally:
+            text[end : end + 1] = b","
+    return [], start
+
+
+def _scan(body: bytes, start: int, records: list[bytes], *, once: bool) -> int:
+    """Add the records from a place on, or just one, by what separates them; where the next begins, as above."""
+    depth = 1
+    for token in _TOKEN.finditer(body, start):
         symbol = token[0]
         if symbol in (b"[", b"{"):
             depth += 1
@@ -108,10 +158,12 @@ def _split_by_brackets(body: bytes) -> list[bytes]:
                 if symbol == b"}" or token.end() < len(body):
                     raise _broken("goes on after its array")
                 records.append(body[start : token.start()].strip())
-                return records if records != [b""] else []
+                return len(body) + 1
         elif symbol == b"," and depth == 1:
             records.append(body[start : token.start()].strip())
             start = token.end()
+            if once:
+                return start
         elif symbol == b'"':
             break  # a string without an end
     raise _broken("ends before its array does")
