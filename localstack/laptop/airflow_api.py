@@ -67,9 +67,10 @@ class AirflowApi:
         """Close its connections."""
         self._http.close()
 
-    def dags(self) -> set[str]:
-        """The DAGs that are parsed and not stale."""
-        return {dag["dag_id"] for dag in self._get("/dags", limit=100)["dags"]}
+    def dags(self, *, since: datetime | None = None) -> set[str]:
+        """The DAGs that are parsed, since a time if one is given, and not stale."""
+        parsed = {dag["dag_id"]: dag["last_parsed_time"] for dag in self._get("/dags", limit=100)["dags"]}
+        return {name for name, at in parsed.items() if not since or (at and datetime.fromisoformat(at) >= since)}
 
     def import_errors(self) -> list[str]:
         """One text a DAG file that cannot be imported."""

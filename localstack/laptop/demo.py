@@ -63,11 +63,11 @@ def demo(laptop: Laptop) -> None:
     began = time.monotonic()
     airflow, deployment = Airflow(laptop), Deployment(laptop)
     with Steps() as steps:
-        up(laptop, airflow, deployment, steps)
+        changed = up(laptop, airflow, deployment, steps)
         sources = in_batches(laptop.home.sources)
         with ThreadPoolExecutor(1) as pool:
             landing = pool.submit(_land, laptop, steps)
-            api = _wait_for_dags(airflow, sources, steps)
+            api = _wait_for_dags(airflow, sources, steps, since=changed)
             landing.result()
         runs = _run(api, sources, steps)
     console = steps.console
@@ -80,8 +80,12 @@ def demo(laptop: Laptop) -> None:
     console.print(f"Runs: {listed}", style="dim", soft_wrap=True)
 
 
-def up(laptop: Laptop, airflow: Airflow, deployment: Deployment, steps: Steps) -> None:
-    """Services, then the stacks beside Airflow's start, which takes as long."""
+def up(laptop: Laptop, airflow: Airflow, deployment: Deployment, steps: Steps) -> datetime | None:
+    """Services, then the stacks beside Airflow's start, which takes as long.
+
+    Returns:
+        When the DAG folder was changed, so that what Airflow has parsed before is of older files; None if it was not.
+    """
     with steps.step("Postgres, source and cloud") as step:
         started = laptop.start()
         step.result = f"started {', '.join(started)}" if started else "already up"
@@ -93,6 +97,7 @@ def up(laptop: Laptop, airflow: Airflow, deployment: Deployment, steps: Steps) -
         deployment.grant_warehouse()
         written, removed = deployment.sync_dags(airflow.dags)
         step.result = f"{written} files written, {removed} removed"
+    return datetime.now(UTC) if written or removed else None
 
 
 def cli(laptop: Laptop, *arguments: str, shown: bool = True) -> None:
@@ -142,12 +147,14 @@ def _deploy(deployment: Deployment, steps: Steps) -> None:
             step.result = "skipped: this cloud has these stacks"
 
 
-def _wait_for_dags(airflow: Airflow, sources: list[str], steps: Steps, seconds: float = 60) -> AirflowApi:
+def _wait_for_dags(
+    airflow: Airflow, sources: list[str], steps: Steps, seconds: float = 60, *, since: datetime | None = None
+) -> AirflowApi:
     wanted = {TRANSFORM, *map(_ingest_dag, sources)}
     with steps.step("DAGs parsed") as step:
         api = AirflowApi(airflow.url, USER, airflow.password)
         deadline = time.monotonic() + seconds
-        while not wanted <= (known := api.dags()):
+        while not wanted <= (known := api.dags(since=since)):
             if errors := api.import_errors():
                 raise LaptopError(
                     "Airflow cannot import the DAGs.",

@@ -125,6 +125,10 @@ class Deployment:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(body)
                 written += 1
+        if written or removed:
+            # Airflow looks whether a DAG's own file has changed, not what the file reads.
+            for file in folder.glob("*.py"):
+                file.touch()
         return written, len(removed)
 
     def _client(self, service: str) -> object:

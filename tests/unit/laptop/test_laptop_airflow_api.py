@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -38,6 +39,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.hangs > 0:
             self.server.hangs -= 1
             self.server.over.wait(60)
+        elif what == "dags":
+            times = {"new": "2026-03-01T12:00:00.5Z", "old": "2026-03-01T11:59:59Z", "never": None}
+            self._answer({"dags": [{"dag_id": name, "last_parsed_time": at} for name, at in times.items()]})
         elif what == "taskInstances":
             state = "running" if self.server.running else "success"
             one = {"task_id": "carts.load", "state": state, "try_number": 1, "duration": None}
@@ -72,6 +76,11 @@ def api(airflow: Airflow) -> Iterator[AirflowApi]:
     client = AirflowApi(f"http://127.0.0.1:{airflow.server_port}", "admin", "any", patience=2)
     yield client
     client.close()
+
+
+def test_a_dag_of_older_files_is_told_from_one_that_was_parsed_since(api: AirflowApi) -> None:
+    assert api.dags() == {"new", "old", "never"}
+    assert api.dags(since=datetime(2026, 3, 1, 12, tzinfo=UTC)) == {"new"}
 
 
 def test_a_run_is_followed_to_its_end_with_its_tasks_asked_for_less_often(

@@ -124,7 +124,12 @@ def test_the_dag_folder_becomes_equal_to_the_buckets(cloud: Laptop, tmp_path: Pa
         "ingest.py": "dags/ingest.py",
         "dbt/target/manifest.json": "dags/dbt/target/manifest.json",
     }
+    os.utime(folder / "ingest.py", (0, 0))
     assert deployment.sync_dags(folder) == (0, 0)
+    assert (folder / "ingest.py").stat().st_mtime == 0
+    (folder / "dbt/target/manifest.json").write_text("older")
+    assert deployment.sync_dags(folder) == (1, 0)
+    assert (folder / "ingest.py").stat().st_mtime > 0, "Airflow looks at nothing else"
 
 
 def test_an_empty_dag_bucket_is_an_error_and_removes_nothing(cloud: Laptop, tmp_path: Path) -> None:
