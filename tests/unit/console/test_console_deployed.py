@@ -36,7 +36,7 @@ def test_a_graph_of_sources_that_were_deployed_anew_meanwhile_is_not_kept(monkey
     found = Deploying(Names(environment="test", account="000000000000", region="us-east-1"), "secret")
     monkeypatch.setattr(found, "_artifacts", found)
     monkeypatch.setattr(deployed, "_LOOKED", 0.0)
-    monkeypatch.setattr(deployed.context, "deployed_sources", lambda names: [found.present])
+    monkeypatch.setattr("ingot.cli.context.deployed_sources", lambda names: [found.present])
     monkeypatch.setattr(deployed, "read_endpoint", lambda secret: None)
     monkeypatch.setattr(deployed, "read_graph", lambda sources, *_: list(sources))
 
@@ -44,4 +44,5 @@ def test_a_graph_of_sources_that_were_deployed_anew_meanwhile_is_not_kept(monkey
     assert found.page is not None
     found.page.join()
 
-    assert found.graph() == ["new"]
+    kept: object = found.graph()
+    assert kept == ["new"]
