@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from ingot.contract.model import Contract, Property, walk
 from ingot.contract.pattern import Pattern
 from ingot.gate.limits import MOST_BYTES, MOST_LEVELS, is_deeper, may_be_deeper
 from ingot.gate.mixed import Unfit, is_mixed, plain
-from ingot.gate.types import Path, decimal_fault, is_decimal, json_type, leaf_type
+from ingot.gate.types import EARLIEST, LATEST, Path, decimal_fault, is_decimal, json_type, leaf_type
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -30,8 +30,6 @@ _RULES = (  # a part of msgspec's message, and the rule that it means; the first
     (">=", "minimum"),
     ("<=", "maximum"),
 )
-_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 _MOST = 50  # violations listed for one record; a 100 MiB record of errors helps nobody
 
 
@@ -191,7 +189,7 @@ class Explainer:
             rule = next((rule for part, rule in _RULES if part in message), "format")
             yield Violation(where, rule, message)
             return
-        if isinstance(value, datetime) and not _EARLIEST <= value <= _LATEST:
+        if isinstance(value, datetime) and not EARLIEST <= value <= LATEST:
             yield Violation(where, "range", "Expected a year from 1 to 9999 in UTC")
         if isinstance(value, str):
             if "\x00" in value:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,16 +18,14 @@ from ingot.gate.explain import Explainer, Stranger, Violation
 from ingot.gate.keys import key_counter
 from ingot.gate.limits import MOST_BYTES
 from ingot.gate.redact import Redactor
-from ingot.gate.types import Path, pattern_places, record_type, texts
+from ingot.gate.types import EARLIEST, LATEST, Path, leaves, record_type, texts, values_at
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SPACES = (b" ", b"\t", b"\n", b"\r")
 _SPACED = tuple(space + b":" for space in _SPACES)  # keys that are not followed by their colon, and so miscounted
-_EDGES = (b'"0001-', b'"9999-')  # times that may leave the calendar when they become UTC
-_ESCAPED = (  # the same, and what no warehouse stores, in letters that nobody needs to escape
+_ESCAPED = (
     *(b"\\u0022", b"\\u003a", b"\\u003A"),  # a quote, a colon: written in full when they are encoded again
-    b"\\u0000",
-    *(b"\\u0030", b"\\u0031", b"\\u0039", b"\\u002d", b"\\u002D"),
+    b"\\u0000",  # what no warehouse stores
 )
 
 
@@ -98,7 +97,10 @@ class Gate:
         self.differences = Differences(self.contract)
         self._explainer = Explainer(self.contract)
         self._redactor = Redactor(self.contract.secrets)
-        self._patterns = [(place, Pattern(text)) for place, text in pattern_places(self.contract.properties)]
+        places = list(leaves(self.contract.properties))
+        patterns = ((place, prop.logical_type_options.pattern) for place, prop in places)
+        self._patterns = [(place, Pattern(pattern)) for place, pattern in patterns if pattern is not None]
+        self._moments = [place for place, prop in places if prop.logical_type == "timestamp" and not prop.source_form]
         self._tolerated: dict[Path, frozenset[str]] = {}
         self._compile()
 
@@ -179,9 +181,9 @@ class Gate:
         # A search for one byte is many times as quick as one for two: most pages have no space at all.
         if any(space in raw for space in _SPACES) and any(sign in raw for sign in _SPACED):
             return False
-        if any(edge in raw for edge in _EDGES):
-            return False
         if b"\\" in raw and b"\\u00" in raw and any(sign in raw for sign in _ESCAPED):
+            return False
+        if any(_leave_calendar(values_at(decoded, place)) for place in self._moments):
             return False
         if any(pattern.misses(texts(decoded, place)) for place, pattern in self._patterns):
             return False
@@ -251,6 +253,11 @@ class Gate:
         # What is let through though no contract knows it may hold keys of its own.
         self._count = None if self._tolerated else key_counter(self.contract.properties)
         self._stale = False
+
+
+def _leave_calendar(moments: list[datetime]) -> bool:
+    """Whether one is none when it becomes UTC."""
+    return bool(moments) and (min(moments) < EARLIEST or max(moments) > LATEST)
 
 
 def _escaped(name: str) -> str:

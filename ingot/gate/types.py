@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Annotated, Any
 
@@ -28,6 +28,10 @@ EPOCH_BOUNDS = {  # the years 1 to 9999, in UTC
     "epochSeconds": (-62_135_596_800, 253_402_300_799),
     "epochMillis": (-62_135_596_800_000, 253_402_300_799_999),
 }
+
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+"""Between these a moment is one in UTC too."""
 
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _NONE = (b"", b"null")
@@ -93,31 +97,38 @@ def leaf_type(prop: Property) -> Any:
             raise AssertionError(f"{other} is no leaf")
 
 
-def texts(records: list[Any], place: Path) -> list[str]:
-    """The texts at one place of decoded records, in any order; see :func:`pattern_places`."""
+def values_at(records: list[Any], place: Path) -> list[Any]:
+    """What is not null at one place of decoded records, in any order; see :func:`leaves`."""
     for attribute in place:
         if attribute == "[]":
             records = [element for record in records for element in record]
         else:
             records = [value for record in records if (value := getattr(record, attribute)) is not None]
-    if records and isinstance(records[0], msgspec.Raw):  # of a field that may be text or a number
-        return [_spelt(raw) for value in records if (raw := bytes(value).strip()) not in _NONE]
     return records
+
+
+def texts(records: list[Any], place: Path) -> list[str]:
+    """The texts at one place of decoded records, as :func:`values_at` finds them."""
+    values = values_at(records, place)
+    if values and isinstance(values[0], msgspec.Raw):  # of a field that may be text or a number
+        return [_spelt(raw) for value in values if (raw := bytes(value).strip()) not in _NONE]
+    return values
 
 
 def _spelt(raw: bytes) -> str:
     return msgspec.json.decode(raw, type=str) if raw[:1] == b'"' else raw.decode()
 
 
-def pattern_places(properties: tuple[Property, ...], place: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Where texts stand that must match a pattern, by the attributes of :func:`record_type`, and the pattern."""
+def leaves(properties: tuple[Property, ...], place: Path = ()) -> Iterator[tuple[Path, Property]]:
+    """The fields that hold no object, and where their values stand, by the attributes of :func:`record_type`."""
     for index, prop in enumerate(properties):
         here, inner = (*place, f"f{index}"), prop
         if prop.items is not None:
             here, inner = (*here, "[]"), prop.items
-        if inner.logical_type_options.pattern is not None:
-            yield here, inner.logical_type_options.pattern
-        yield from pattern_places(inner.properties, here)
+        if inner.logical_type == "object":
+            yield from leaves(inner.properties, here)
+        else:
+            yield here, inner
 
 
 def is_decimal(prop: Property) -> bool:
