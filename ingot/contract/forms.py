@@ -15,7 +15,7 @@ from ingot.contract.glue import glue_columns
 from ingot.contract.lftags import lf_tags
 from ingot.contract.odcs import table_contract
 from ingot.contract.page import contract_page
-from ingot.contract.postgres import create_table
+from ingot.contract.postgres import create_indexes, create_table
 from ingot.naming import table_name
 from ingot.sources import Source, Stream
 
@@ -29,7 +29,9 @@ def _glue(source: Source, stream: Stream) -> str:
 
 
 def _ddl(source: Source, stream: Stream) -> str:
-    return "".join(f"{line};\n" for line in create_table(stream.contract, table_name(source.name, stream.name)))
+    table = table_name(source.name, stream.name)
+    statements = create_table(stream.contract, table) + create_indexes(stream.contract, table)
+    return "".join(f"{statement};\n" for statement in statements)
 
 
 def _dbt(source: Source, stream: Stream) -> str:

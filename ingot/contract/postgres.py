@@ -45,12 +45,22 @@ def create_table(contract: Contract, table: str, schema: str = "bronze") -> list
     """
     types = column_types(contract) | {"_load_id": "bigint"}
     types["_deleted"] += " DEFAULT false"  # for the rows of a table that is older than the column
-    key = ", ".join(quote(c.name) for c in contract.columns if c.path[0] in contract.primary_key)
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
     name = f"{schema}.{quote(table)}"
     return [
         f"CREATE TABLE IF NOT EXISTS {name} ({columns})",
         *(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {quote(n)} {k}" for n, k in types.items()),
+    ]
+
+
+def create_indexes(contract: Contract, table: str, schema: str = "bronze") -> list[str]:
+    """Statements that make the table's indexes, as far as they are not there.
+
+    To build one over rows that are there takes half as long as to add these rows to it one by one.
+    """
+    key = ", ".join(quote(c.name) for c in contract.columns if c.path[0] in contract.primary_key)
+    name = f"{schema}.{quote(table)}"
+    return [
         f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_key')} ON {name} ({key})",
         f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_batch')} ON {name} (_batch_id)",
         f"CREATE INDEX IF NOT EXISTS {quote(f'{table}_load')} ON {name} (_load_id)",

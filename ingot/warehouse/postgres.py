@@ -19,8 +19,7 @@ from psycopg import sql
 
 from ingot.attempt import Attempt
 from ingot.contract import Contract
-from ingot.contract.arrow import arrow_schema
-from ingot.contract.postgres import column_types, create_table, quote
+from ingot.contract.postgres import column_types, create_indexes, create_table, quote
 from ingot.errors import ConfigurationError, IntegrityError, WarehouseUnavailable
 from ingot.manifest import Manifest, encode
 from ingot.naming import table_name
@@ -58,12 +57,15 @@ class PostgresWarehouse:
                 self._incoming(connection, "bronze", manifest, contract, parquet) as incoming,
                 connection.transaction(),
             ):
+                self._lock(connection, table)
                 number = self._number(connection, manifest, table) if load_id is None else load_id
                 connection.execute(
                     sql.SQL("DELETE FROM {} WHERE _batch_id = %s").format(sql.Identifier("bronze", table)),
                     [manifest.batch_id],
                 )
                 self._move(connection, manifest, contract, incoming, ("bronze", table), number)
+                # A new table has its first rows before its indexes; nobody else writes to it until this ends.
+                _execute(connection, create_indexes(contract, table))
                 audit.write_loaded(connection, manifest, number)
         return Loaded(manifest.rows, number, already=False)
 
@@ -82,6 +84,8 @@ class PostgresWarehouse:
             rebuild = _Rebuild(self, connection, schema)
             try:
                 yield rebuild
+                for statements in rebuild.indexes.values():
+                    _execute(connection, statements)
                 with connection.transaction():
                     self._swap(connection, source, streams, rebuild, before)
             finally:
@@ -115,7 +119,7 @@ class PostgresWarehouse:
                 hint="pause its DAG and run the rebuild again",
             )
         audit.forget(connection, source, streams)
-        for table_there in sorted(rebuild.tables):
+        for table_there in sorted(rebuild.indexes):
             name = sql.Identifier(rebuild.schema, table_there)
             connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA bronze").format(name))
         for manifest, number in rebuild.loaded:
@@ -192,8 +196,7 @@ class PostgresWarehouse:
             connection.execute("SET LOCAL client_min_messages = warning")
             connection.execute("CREATE SCHEMA IF NOT EXISTS bronze")
             connection.execute(files("ingot.warehouse").joinpath("audit.sql").read_bytes())
-            for statement in statements:
-                connection.execute(statement.encode())
+            _execute(connection, statements)
 
     def _load_id(self, connection: psycopg.Connection[Any], manifest: Manifest, table: str) -> int | None:
         """The number under which a batch is loaded already, whole and from this manifest."""
@@ -279,11 +282,14 @@ class PostgresWarehouse:
                     hint="nothing of this batch was published; see the warehouse's log, then try again",
                 ) from error
 
-    def _number(self, connection: psycopg.Connection[Any], manifest: Manifest, table: str) -> int:
-        """The next number of a table, which is locked until the transaction ends."""
+    def _lock(self, connection: psycopg.Connection[Any], table: str) -> None:
+        """One load at a time into a table, until the transaction ends; its readers do not notice."""
         target = sql.Identifier("bronze", table)
-        # One load at a time into this table: load ids are dense, and in the order in which they become visible.
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
+
+    def _number(self, connection: psycopg.Connection[Any], manifest: Manifest, table: str) -> int:
+        """The next number of a table that is locked: they are dense, and in the order in which they become visible."""
+        target = sql.Identifier("bronze", table)
         # Numbered before the batch's older rows go, and never again with a number that dbt may have seen.
         row = connection.execute(
             sql.SQL(
@@ -351,7 +357,7 @@ class _Rebuild:
 
     def __init__(self, warehouse: PostgresWarehouse, connection: psycopg.Connection[Any], schema: str) -> None:
         self.schema = schema
-        self.tables: set[str] = set()
+        self.indexes: dict[str, list[str]] = {}  # of each table: statements for when all of its rows are there
         self.loaded: list[tuple[Manifest, int]] = []
         self._warehouse = warehouse
         self._connection = connection
@@ -362,9 +368,9 @@ class _Rebuild:
         table = table_name(manifest.source, manifest.stream)
         connection, warehouse = self._connection, self._warehouse
         with warehouse._errors():
-            if table not in self.tables:
+            if table not in self.indexes:
                 warehouse._set_up(connection, create_table(contract, table, quote(self.schema)))
-                self.tables.add(table)
+                self.indexes[table] = create_indexes(contract, table, quote(self.schema))
             with (
                 warehouse._incoming(connection, self.schema, manifest, contract, parquet) as incoming,
                 connection.transaction(),
@@ -372,6 +378,11 @@ class _Rebuild:
                 warehouse._move(connection, manifest, contract, incoming, (self.schema, table), load_id)
         self.loaded.append((manifest, load_id))
         return Loaded(manifest.rows, load_id, already=False)
+
+
+def _execute(connection: psycopg.Connection[Any], statements: list[str]) -> None:
+    for statement in statements:
+        connection.execute(statement.encode())
 
 
 def _loads(connection: psycopg.Connection[Any], source: str, streams: list[str]) -> set[tuple[str, int]]:
@@ -393,6 +404,8 @@ def check_columns(manifest: Manifest, contract: Contract, parquet: Path) -> None
     # Binary COPY takes bytes for what the column says they are: the file must be what the contract says.
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from ingot.contract.arrow import arrow_schema  # with pyarrow, which who only asks the warehouse does not need
 
     try:
         found = pq.read_schema(parquet)

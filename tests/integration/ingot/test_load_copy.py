@@ -90,6 +90,29 @@ def test_json_is_what_the_parquet_has(warehouse: Warehouse, tmp_path: Path) -> N
     assert found == [[], [None], [{"amount": amount, "tag": tag}, {"amount": None, "tag": None}]]
 
 
+def test_a_table_has_its_indexes_with_its_first_rows(warehouse: Warehouse, tmp_path: Path) -> None:
+    warehouse.load(manifest(1), CONTRACT, refined(tmp_path / "x", [[]]))
+
+    found = warehouse.query(
+        "select indexrelid::regclass::text, pg_get_indexdef(indexrelid, 1, false) from pg_index "
+        "where indrelid = 'bronze.x_s'::regclass and indisvalid order by 1"
+    )
+    assert found.rows == [
+        ("bronze.x_s_batch", "_batch_id"), ("bronze.x_s_key", "id"), ("bronze.x_s_load", "_load_id")
+    ]  # fmt: skip
+
+
+def test_to_ask_the_warehouse_needs_no_arrow(warehouse_endpoint: Endpoint) -> None:
+    asked = (
+        "import sys, msgspec; from ingot.warehouse import Endpoint, load_warehouse\n"
+        "found = load_warehouse(msgspec.json.decode(sys.stdin.buffer.read(), type=Endpoint)).query('select 1')\n"
+        "print(found.rows, sorted({'pyarrow', 'duckdb', 'pandas'} & sys.modules.keys()))"
+    )
+    given = msgspec.json.encode(warehouse_endpoint)
+    done = subprocess.run([sys.executable, "-c", asked], input=given, capture_output=True, check=True, cwd=ROOT)
+    assert done.stdout.decode().strip() == "[(1,)] []"
+
+
 def test_what_jsonb_refuses_fails_the_load_and_leaves_what_was_there(warehouse: Warehouse, tmp_path: Path) -> None:
     good = refined(tmp_path / "good", [[{"amount": None, "tag": "a"}]])
     warehouse.load(manifest(1), CONTRACT, good)

@@ -28,6 +28,7 @@ MARCH = ("2020-03-01", "2020-04-01")
 TABLES = ("bronze.fakestore_carts", "bronze.fakestore_products")
 # All but the time of the load, and the attempts, of which a rebuild is some.
 AUDIT = "audit.batches", "audit.rejects"
+INDEXES = "select indexdef from pg_indexes where schemaname = 'bronze' order by 1"
 
 
 @pytest.fixture
@@ -64,13 +65,15 @@ def history(world: World, warehouse_endpoint: Endpoint) -> World:
 
 
 def test_a_rebuild_gives_the_same_rows_under_the_same_numbers_without_a_request(history: World) -> None:
-    before = everything(history)
+    before, indexes = everything(history), history.rows(INDEXES)
+    assert len(indexes) == 3 * len(TABLES)
     numbers = {row["_load_id"] for row in before["bronze.fakestore_carts"]}
     assert min(numbers) > 2, "carts were loaded anew: their first numbers are gone"
 
     done = again(history)
 
     assert everything(history) == before
+    assert history.rows(INDEXES) == indexes
     assert (done.batches, done.refined) == (7, 0)
     assert history.recorded.requests == []
     (attempts,) = history.rows("select count(*) from audit.attempts where state = 'FAILED' and stream = 'users'")
