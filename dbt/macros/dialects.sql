@@ -115,6 +115,66 @@
 {%- endmacro %}
 
 
+{#- After a model is built: its `holds` tests are the table's CHECK constraints, as its key is the primary key, and for the
+    same reason. What such a test no longer says is let go. Redshift has no such constraints, and so its rows are read. -#}
+{% macro hold_conditions() -%}
+    {{ adapter.dispatch('hold_conditions')() }}
+{%- endmacro %}
+
+{% macro postgres__hold_conditions() -%}
+    {%- if execute and flags.INTROSPECT -%}
+        {%- set declared = {} -%}
+        {%- for test in graph.nodes.values() if test.resource_type == 'test' and test.attached_node == model.unique_id -%}
+            {%- if test.test_metadata.name == 'holds' -%}
+                {%- set condition = test.test_metadata.kwargs.condition -%}
+                {%- do declared.update({constraint_of(condition): condition}) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- set held = held_conditions(this) -%}
+        {%- set changes = [] -%}
+        {%- for name in held if name not in declared -%}
+            {%- do changes.append('drop constraint ' ~ name) -%}
+        {%- endfor -%}
+        {%- for name, condition in declared.items() if name not in held -%}
+            {%- do changes.append('add constraint ' ~ name ~ ' check (' ~ condition ~ ')') -%}
+        {%- endfor -%}
+        {%- if changes -%}
+    alter table {{ this }} {{ changes | join(', ') }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro redshift__hold_conditions() -%}
+{%- endmacro %}
+
+
+{#- The name of the constraint that says a condition. -#}
+{% macro constraint_of(condition) -%}
+    {{ return('holds_' ~ local_md5(condition)) }}
+{%- endmacro %}
+
+
+{#- Constraints by which the warehouse itself sees to it that conditions hold in every row of a table. -#}
+{% macro held_conditions(relation) -%}
+    {{ return(adapter.dispatch('held_conditions')(relation)) }}
+{%- endmacro %}
+
+{% macro postgres__held_conditions(relation) -%}
+    {%- if not execute or not flags.INTROSPECT -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set query -%}
+        select conname from pg_constraint
+        where conrelid = to_regclass('{{ relation }}') and contype = 'c' and convalidated and conname like 'holds_%'
+    {%- endset -%}
+    {{ return(run_query(query).columns[0].values() | list) }}
+{%- endmacro %}
+
+{% macro redshift__held_conditions(relation) -%}
+    {{ return([]) }}
+{%- endmacro %}
+
+
 {#- Whether the warehouse itself sees to it that these columns are a key of a table: complete, and in one row only. -#}
 {% macro holds_key(relation, columns) -%}
     {{ return(adapter.dispatch('holds_key')(relation, columns)) }}

@@ -1,3 +1,9 @@
+{#- The first day of the month that a day is in. -#}
+{% macro first_of_month(day) -%}
+    cast({{ dbt.date_trunc('month', day) }} as date)
+{%- endmacro %}
+
+
 {#- Part of the column's total over all rows, from 0 to 1; null when the total is 0. -#}
 {% macro share_of_total(column) -%}
     cast(round(cast({{ column }} as numeric(18, 6)) / nullif(sum({{ column }}) over (), 0), 4) as numeric(5, 4))

@@ -8,13 +8,13 @@
 {%- endmacro %}
 
 
-{#- Sums over order lines and their costs. What lacks a part is not a smaller sum: the cost is null where a line lacks
-    one, and the margin also where a line lacks a price. -#}
-{% macro margin_sums() -%}
-    sum(quantity) as units,
+{#- Sums over order lines and their costs, or over such sums. What lacks a part is not a smaller sum: the cost is null where
+    a line lacks one, and the margin also where a line lacks a price. -#}
+{% macro margin_sums(units='sum(quantity)', margin='revenue - cost') -%}
+    {{ units }} as units,
     cast(coalesce(sum(revenue), 0) as numeric(14, 2)) as revenue,
     cast(case when count(*) = count(cost) then sum(cost) end as numeric(14, 2)) as cost,
-    cast(case when count(*) = count(revenue - cost) then sum(revenue - cost) end as numeric(14, 2)) as margin,
+    cast(case when count(*) = count({{ margin }}) then sum({{ margin }}) end as numeric(14, 2)) as margin,
     max(_load_id) as _load_id,
     max(_event_load_id) as _event_load_id,
     coalesce(max(_cost_load_id), 0) as _cost_load_id

@@ -1,30 +1,27 @@
-{{ config(unique_key='category', indexes=indexes_on('category', '_load_id', '_event_load_id')) }}
+-- depends_on: {{ ref('daily_sales') }} (so that the test of their agreement has both sides)
+{{ config(unique_key='category', indexes=indexes_on('category')) }}
 
 with
 
-changed as (
-    {{ touched_keys('category') }}
-),
-
--- As in product_performance: lines of the touched categories, then shares over the few sums.
+-- An order has one day, and so the orders of days add up.
 sold as (
     select
         category,
-        count(distinct order_id) as orders,
-        count(distinct product_id) as products_sold,
-        sum(quantity) as units,
-        coalesce(sum(line_total), 0) as revenue,
+        cast(sum(orders) as bigint) as orders,
+        cast(sum(units) as bigint) as units,
+        sum(revenue) as revenue,
         max(_load_id) as _load_id,
         max(_event_load_id) as _event_load_id
-    from {{ ref('order_lines') }}
-    {{ where_changed('category', 'category') }}
+    from {{ ref('daily_categories') }}
     group by category
-    {%- if is_incremental() %}
-    union all
-    select category, orders, products_sold, units, revenue, _load_id, _event_load_id
-    from {{ this }}
-    where orders > 0 and category not in (select category from changed)
-    {%- endif %}
+),
+
+assortments as (
+    select
+        category,
+        count(*) as products_sold
+    from (select distinct category, product_id from {{ ref('monthly_products') }}) as pairs
+    group by category
 ),
 
 listed as (
@@ -47,13 +44,14 @@ revenue as (
         categories.category,
         coalesce(sold.orders, 0) as orders,
         coalesce(listed.products_listed, 0) as products_listed,
-        coalesce(sold.products_sold, 0) as products_sold,
+        coalesce(assortments.products_sold, 0) as products_sold,
         coalesce(sold.units, 0) as units,
         cast(coalesce(sold.revenue, 0) as numeric(14, 2)) as revenue,
         coalesce(sold._load_id, 0) as _load_id,
         coalesce(sold._event_load_id, 0) as _event_load_id
     from categories
     left join sold on categories.category = sold.category
+    left join assortments on categories.category = assortments.category
     left join listed on categories.category = listed.category
 ),
 

@@ -1,19 +1,22 @@
+-- depends_on: {{ ref('daily_sales') }} (so that the test of their agreement has both sides)
 {{ config(unique_key='user_id', indexes=indexes_on('user_id', '_load_id', '_event_load_id')) }}
 
 {%- set users = ref('users') %}
 
 with
 
-changed as (
+touched as (
     {{ touched_keys('user_id') }}
+),
+
+changed as (
+    select user_id from touched
     {%- if is_incremental() %}
     -- Customers who have come or gone without an order.
     union
-    select user_id from {{ users }} where deleted_at is null and user_id not in (select user_id from {{ this }})
+    (select user_id from {{ users }} where deleted_at is null except select user_id from {{ this }})
     union
-    select user_id
-    from {{ this }}
-    where orders = 0 and user_id not in (select user_id from {{ users }} where deleted_at is null)
+    (select user_id from {{ this }} where orders = 0 except select user_id from {{ users }} where deleted_at is null)
     {%- endif %}
 ),
 
@@ -28,7 +31,9 @@ purchases as (
         max(_load_id) as _load_id,
         max(_event_load_id) as _event_load_id
     from {{ ref('order_lines') }}
-    {{ where_changed('user_id', 'user_id') }}
+    {%- if is_incremental() %}
+    where user_id in (select user_id from touched)
+    {%- endif %}
     group by user_id
 ),
 

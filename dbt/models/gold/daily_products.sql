@@ -1,6 +1,5 @@
-{{ config(
-    unique_key='order_date', indexes=indexes_on('order_date', '_load_id', '_event_load_id', '_cost_load_id')
-) }}
+-- depends_on: {{ ref('daily_sales') }} (so that the test of their agreement has both sides)
+{{ config(unique_key='order_date', indexes=indexes_on('_load_id', '_event_load_id', '_cost_load_id')) }}
 
 with
 
