@@ -185,6 +185,25 @@ def test_a_figure_that_no_order_bears_out_fails_by_name(
     assert named in {problem.split(":")[0].removeprefix("fail ") for problem in warehouse.dbt(*tests)}
 
 
+def test_a_month_that_an_order_leaves_is_summed_anew(warehouse: Warehouse, bronze: Bronze) -> None:
+    def months() -> list[tuple[Any, ...]]:
+        return warehouse.rows("select order_month::text, product_id, orders from gold.monthly_products order by 1, 2")
+
+    bronze.deliver("products", [product(1, "5.00"), product(2, "7.00")], batch="p.1", at=JANUARY)
+    orders = [cart(1, 1, "2026-01-31T23:00:00Z", p1=2), cart(2, 2, "2026-03-01T00:00:00Z", p1=1)]
+    bronze.deliver("carts", orders, batch="c.1", at=JANUARY)
+    assert warehouse.dbt("run") == []
+    assert months() == [("2026-01-01", 1, 1), ("2026-03-01", 1, 1)]
+    bronze.deliver("carts", [cart(1, 1, "2026-02-01T00:00:00Z", p2=2)], batch="c.2", at=FEBRUARY)
+    assert warehouse.dbt("run") == []
+    assert months() == [("2026-02-01", 2, 1), ("2026-03-01", 1, 1)]
+    assert_same_as_computed_anew(warehouse)
+    bronze.deliver("carts", [], batch="c.3", at=MARCH, deleted=[1])
+    assert warehouse.dbt("run") == []
+    assert months() == [("2026-03-01", 1, 1)]
+    assert_same_as_computed_anew(warehouse)
+
+
 def test_a_price_that_comes_back_is_a_third_version(warehouse: Warehouse, bronze: Bronze) -> None:
     for batch, price, at in [("p.1", "1.00", JANUARY), ("p.3", "1.00", MARCH), ("p.2", "2.00", FEBRUARY)]:
         bronze.deliver("products", [product(1, price)], batch=batch, at=at)
