@@ -51,7 +51,8 @@ def main():
     answer = {"seconds": seconds, "server_cpu": round(server_cpu() - before, 2), "longest": longest}
     if what in ("full", "increment"):
         with connect() as connection:
-            counted = "select count(*) from bronze.fakestore_carts where not exists (select from silver.orders where order_id = id)"
+            there = "select from silver.orders where order_id = id"
+            counted = f"select count(*) from bronze.fakestore_carts where not exists ({there})"
             ((answer["missing"],),) = connection.execute(counted).fetchall()
     print(json.dumps(answer | {"versions": {"psycopg": version("psycopg")}}))
 
