@@ -153,12 +153,13 @@ def _draw(one: dict[str, Any], picture: Path) -> bool:
     order = list(dict.fromkeys(row["contender"] for row in rows))
     names = alt.Y("contender:N", sort=order, title=None)
     cases = list(dict.fromkeys(row["case"] for row in rows))
-    row = alt.Row("case:N", sort=cases, title=None, header=alt.Header(labelAngle=0, labelAlign="left"))
+    row = alt.Row("case:N", sort=cases, title=None, header=alt.Header(labelOrient="top", labelAnchor="start"))
     rate = base.encode(
         y=names, color=ours, row=row, x=alt.X("rate:Q", title="records a second", axis=alt.Axis(format="~s"))
     )
     peak = base.encode(y=names, color=ours, row=row, x=alt.X("peak:Q", title="peak resident memory, MB"))
-    _save(alt.hconcat(rate, peak, background="white"), picture)
+    charts = (chart.resolve_scale(y="independent") for chart in (rate, peak))  # who takes no part in a case has no row
+    _save(alt.hconcat(*charts, background="white"), picture)
     return True
 
 
