@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
+import parsed
 import psycopg2
 import psycopg2.extensions
 
@@ -27,6 +29,8 @@ def main(dbt: str, *arguments: str) -> None:
         except psycopg2.OperationalError as error:
             print(f"The warehouse cannot be asked whose turn it is: {error}", file=sys.stderr)
             sys.exit(UNREACHABLE)
+        if "DBT_TARGET_PATH" in os.environ:
+            parsed.put(Path(os.environ["DBT_TARGET_PATH"]))
     os.execv(dbt, [dbt, *arguments])  # noqa: S606
 
 

@@ -88,16 +88,20 @@ def build(command: str, project: Path, endpoint: Endpoint, options: list[str]) -
         "INGOT_WAREHOUSE_PASSWORD": endpoint.password,
         "INGOT_WAREHOUSE_DBNAME": endpoint.dbname,
     }
-    folder = str(project.resolve())
+    folder, target = str(project.resolve()), _target(endpoint)
     # Beside the project dbt would leave its target, which is deployed.
     with load_warehouse(endpoint).turn(waiting), tempfile.TemporaryDirectory(prefix="ingot-dbt-") as scratch:
+        environment = {**os.environ, **variables}
+        parsed = Path(folder, "parsed.py")
+        if parsed.is_file() and target == "postgres":  # for which it was parsed
+            subprocess.run([sys.executable, str(parsed), scratch], env=environment, stdout=sys.stderr, check=False)
         done = subprocess.run(
             [
-                command, "build", "--project-dir", folder, "--profiles-dir", folder, "--target", _target(endpoint),
+                command, "build", "--project-dir", folder, "--profiles-dir", folder, "--target", target,
                 "--target-path", scratch, "--log-path", scratch, "--exclude-resource-type", "unit_test",
                 "--warn-error-options", _NOTHING_IS_AN_ERROR, *options,
             ],
-            env={**os.environ, **variables},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             check=False,

@@ -48,14 +48,14 @@ def _main(*services: str) -> None:
         if "postgres" in services:
             laptop.postgres.start()
             with laptop.postgres.connect("postgres") as admin:
-                admin.execute("create database bench")
-            laptop.postgres.ensure_role("bench", "bench", owner_of="bench")
+                admin.execute("create database ingot")
+            laptop.postgres.ensure_role("bench", "bench", owner_of="ingot")
             variables |= {
                 "INGOT_WAREHOUSE_HOST": laptop.postgres.host,
                 "INGOT_WAREHOUSE_PORT": str(laptop.postgres.port),
                 "INGOT_WAREHOUSE_USER": "bench",
                 "INGOT_WAREHOUSE_PASSWORD": "bench",
-                "INGOT_WAREHOUSE_DBNAME": "bench",
+                "INGOT_WAREHOUSE_DBNAME": "ingot",
                 "BENCH_POSTGRES_PID": str((home.postgres / "data" / "postmaster.pid").read_text().split()[0]),
             }
         if "cloud" in services:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -22,12 +23,10 @@ def dbt(what):
     state = Path(os.environ["INGOT_HOME"]) / "dbt"
     state.mkdir(exist_ok=True)
     (state / "run_results.json").unlink(missing_ok=True)
-    shipped = ROOT / "dbt" / "target" / "partial_parse.msgpack"
-    if not (state / shipped.name).exists():
-        (state / shipped.name).write_bytes(shipped.read_bytes())
     places = ["--project-dir", "dbt", "--profiles-dir", "dbt", "--target-path", str(state), "--log-path", str(state)]
     begun = perf_counter()
-    line = [str(ROOT / ".venv-dbt" / "bin" / "dbt"), "--quiet", *COMMANDS[what], *places]
+    subprocess.run([sys.executable, "dbt/parsed.py", str(state)], cwd=ROOT, check=True)
+    line = [str(ROOT / ".venv-dbt" / "bin" / "dbt"), "--quiet", *COMMANDS[what], "--target", "postgres", *places]
     done = subprocess.run(line, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     seconds = perf_counter() - begun
     assert done.returncode == 0, done.stdout[-3000:]

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -72,11 +73,10 @@ def transform():
     """Orders and lines, and what they are made of; with the manifest that is shipped, as a deployment has it."""
     begun = perf_counter()
     select = ["--select", "+orders", "+order_lines"]
-    line = [str(ROOT / ".venv-dbt/bin/dbt"), "--quiet", "run", *select]
+    line = [str(ROOT / ".venv-dbt/bin/dbt"), "--quiet", "run", *select, "--target", "postgres"]
     state = Path(os.environ["INGOT_HOME"]) / "dbt"
     state.mkdir(exist_ok=True)
-    if not (state / "partial_parse.msgpack").exists():
-        (state / "partial_parse.msgpack").write_bytes((ROOT / "dbt/target/partial_parse.msgpack").read_bytes())
+    subprocess.run([sys.executable, "dbt/parsed.py", str(state)], cwd=ROOT, check=True)
     places = ["--project-dir", "dbt", "--profiles-dir", "dbt", "--target-path", str(state), "--log-path", str(state)]
     subprocess.run([*line, *places], cwd=ROOT, check=True, stdout=2)
     spent("dbt", begun)
