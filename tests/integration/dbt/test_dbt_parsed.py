@@ -32,12 +32,6 @@ INGOT_WAREHOUSE_DBNAME=ingot exec {dbt} ls --quiet --select orders "$@" --log-pa
 """
 
 
-@pytest.fixture(autouse=True)
-def _no_salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that mask are parsed again with one."""
-    monkeypatch.delenv("INGOT_MASK_SALT", raising=False)
-
-
 @pytest.fixture(scope="module")
 def dbt(dbt_python: Path) -> Path:
     return dbt_python.with_name("dbt")
