@@ -191,7 +191,8 @@ endef
 
 # For the defaults of the profile, whatever a shell is told: see dbt/parsed.py. Another dbt parses anew.
 dbt/target/manifest.json: $(DBT_FILES) requirements/dbt.txt | .venv-dbt/.made
-	@env $(addprefix -u INGOT_WAREHOUSE_,HOST PORT USER DBNAME) -u INGOT_MASK_SALT \
+	@env -u INGOT_WAREHOUSE_HOST -u INGOT_WAREHOUSE_PORT -u INGOT_WAREHOUSE_USER -u INGOT_WAREHOUSE_DBNAME \
+	    -u INGOT_MASK_SALT \
 	    .venv-dbt/bin/dbt --quiet parse --target postgres --project-dir dbt --profiles-dir dbt
 	@touch $@
 

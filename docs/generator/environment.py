@@ -60,6 +60,10 @@ VARIABLES = {
         "`transform` in Airflow, `ingot transform`",
         "the dbt of the second environment; MWAA's `startup.sh` exports it",
     ),
+    "DBT_TARGET_PATH": (
+        "the container of dbt",
+        "dbt's own: where it writes and finds its last parse; the image sets it",
+    ),
     "LOCALCLOUD_ECS_IMAGES": (
         "the local cloud",
         "what stands for the images of container tasks, as JSON: a name without its version → the words of a command",
