@@ -6,6 +6,10 @@
 {#- INGOT_MASK_SALT. Only a warehouse on this machine is masked without: elsewhere a salt that anybody can read here would
     be no mask, and nobody would notice. -#}
 {% macro mask_salt() -%}
+    {#- Not while dbt parses: it would keep the secret in what it parsed, and parse anew wherever it is another. -#}
+    {%- if not execute -%}
+        {{ return('') }}
+    {%- endif -%}
     {%- set salt = env_var('INGOT_MASK_SALT', '') -%}
     {%- if not salt and target.host not in ('localhost', '127.0.0.1', '::1') -%}
         {{ exceptions.raise_compiler_error(
