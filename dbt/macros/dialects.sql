@@ -57,15 +57,89 @@
 {%- endmacro %}
 
 
-{#- Indexes for the `indexes` config, one a list of columns. Redshift has none. -#}
+{#- To follow a relation in a FROM clause: each row's totals over the elements of an array column. `totals` has the name of
+    each and its expression, of what array_field() reads. Postgres sums up beside each row; Redshift cannot, and so groups
+    by the relation's key. -#}
+{% macro join_array_totals(relation, key, column, totals) -%}
+    {{ adapter.dispatch('join_array_totals')(relation, key, column, totals) }}
+{%- endmacro %}
+
+{% macro postgres__join_array_totals(relation, key, column, totals) -%}
+    left join lateral (
+        select
+        {%- for name, expression in totals.items() %}
+            {{ expression }} as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+        from jsonb_array_elements({{ relation }}.{{ column }}) as unnested (item)
+    ) as totals on true
+{%- endmacro %}
+
+{% macro redshift__join_array_totals(relation, key, column, totals) -%}
+    left join (
+        select
+            {{ relation }}.{{ key }},
+        {%- for name, expression in totals.items() %}
+            {{ expression }} as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+        from {{ relation }}{{ unnest(relation, column) }}
+        group by {{ relation }}.{{ key }}
+    ) as totals using ({{ key }})
+{%- endmacro %}
+
+
+{#- Whether a column has a value that a query of one column finds. Postgres knows nothing of how many a query of this run's
+    changes finds, guesses half of the table, and reads all of it; of an array it expects few values. It looks each up by
+    the column's index then: for rows that came together, as those of an order, a day or a batch. (Those of a product or a
+    user are all over the table, where to read all of it is quicker.) -#}
+{% macro is_among(column, query) -%}
+    {{ adapter.dispatch('is_among')(column, query) }}
+{%- endmacro %}
+
+{% macro postgres__is_among(column, query) -%}
+    {{ column }} = any(array({{ query }}))
+{%- endmacro %}
+
+{% macro redshift__is_among(column, query) -%}
+    {{ column }} in ({{ query }})
+{%- endmacro %}
+
+
+{#- Indexes for the `indexes` config, one a list of columns. Redshift has none. `rare` are columns with a load that most rows
+    have none of (null or 0): their indexes leave these rows out, and cost nothing to make and to keep. -#}
 {% macro indexes_on() -%}
     {%- set indexes = [] -%}
     {%- if target.type == 'postgres' -%}
         {%- for columns in varargs -%}
             {%- do indexes.append({'columns': columns if columns is not string else [columns]}) -%}
         {%- endfor -%}
+        {%- for column in kwargs.get('rare', []) -%}
+            {%- do indexes.append({'columns': [column], 'where': column ~ ' > 0'}) -%}
+        {%- endfor -%}
     {%- endif -%}
     {{ return(indexes) }}
+{%- endmacro %}
+
+{#- dbt's own, which knows no `where`. -#}
+{% macro postgres__get_create_index_sql(relation, index_dict) -%}
+    {%- set where = index_dict.get('where') -%}
+    {%- set columns = dict(index_dict) -%}
+    {%- do columns.pop('where', none) -%}
+    {{ dbt.postgres__get_create_index_sql(relation, columns) }}
+    {%- if where %} where {{ where }}{% endif %}
+{%- endmacro %}
+
+
+{#- Statistics of an increment, for the statements that put it into its table: without them half of the table is expected to
+    be in it. -#}
+{% macro analyze_increment(increment) -%}
+    {{ adapter.dispatch('analyze_increment')(increment) }}
+{%- endmacro %}
+
+{% macro postgres__analyze_increment(increment) -%}
+    analyze {{ increment }};
+{%- endmacro %}
+
+{% macro redshift__analyze_increment(increment) -%}
 {%- endmacro %}
 
 
@@ -84,12 +158,20 @@
 
 
 {#- Statistics for the planner right after a build. Postgres would come to it a minute later, when the models that
-    read this one are done; its cost is bounded by the sample. Redshift analyses by itself. -#}
+    read this one are done; its cost is bounded by the sample. Redshift analyses by itself.
+
+    How many rows a batch has cannot be learnt from those that are there: one that holds a whole history would have every
+    later one taken for as large, and looked for by reading the table. It is told to expect few. -#}
 {% macro analyze_table() -%}
     {{ adapter.dispatch('analyze_table')() }}
 {%- endmacro %}
 
 {% macro postgres__analyze_table() -%}
+    {%- if execute -%}
+        {%- for column in adapter.get_columns_in_relation(this) if column.name in ('_batch_id', '_price_batch_id') %}
+    alter table {{ this }} alter column {{ column.name }} set (n_distinct = -0.05);
+        {%- endfor %}
+    {%- endif %}
     analyze {{ this }}
 {%- endmacro %}
 

@@ -26,10 +26,12 @@
     union
     select order_id
     from {{ this }}
-    where product_id in (
+    {%- set delivered_again -%}
         select product_id
         from {{ this }}
-        where _price_batch_id in (select _batch_id from {{ products }} where _load_id > {{ seen_load }})
-    )
+        where {{ is_among('_price_batch_id', 'select _batch_id from ' ~ products ~ ' where _load_id > ' ~ seen_load) }}
+    {%- endset %}
+    -- In a shop of few products a product's orders are much of the table, which is not read for none.
+    where exists ({{ delivered_again }}) and {{ is_among('product_id', delivered_again) }}
     {%- endif -%}
 {%- endmacro %}

@@ -11,7 +11,7 @@ import sys
 
 import psycopg
 
-from ingot.contract.postgres import create_table
+from ingot.contract.postgres import create_indexes, create_table
 from ingot.sources import load_source
 from tests.bench.stage import ROOT
 from tests.bench.warehouse import connect
@@ -81,16 +81,21 @@ def _main(first: int, last: int, load: int, of: int) -> None:
             load, first, last = row[0], row[1] + 1, row[1] + 1 + last - first
         numbers = {"first": first, "last": last, "load": load, "of": of}
         numbers |= {"users": 10 + of // 10, "products": min(20 + of // 100, 10_020)}
+        indexes: list[str] = []
         if load == 1:
             connection.execute("create schema if not exists bronze")
             for source, streams in STREAMS.items():
                 declared = load_source(ROOT / "sources" / source)
                 for stream in streams:
-                    for statement in create_table(declared.stream(stream).contract, f"{source}_{stream}"):
+                    contract, table = declared.stream(stream).contract, f"{source}_{stream}"
+                    indexes += create_indexes(contract, table)
+                    for statement in create_table(contract, table):
                         connection.execute(statement.encode())
             for statement in (PRODUCTS, USERS, RATES, COSTS):
                 connection.execute(statement.encode(), numbers)
         connection.execute(CARTS.encode(), numbers)
+        for statement in indexes:
+            connection.execute(statement.encode())
         connection.execute("analyze")
 
 

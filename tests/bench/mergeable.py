@@ -28,7 +28,8 @@ _COLUMNS = {
     "_deleted_event_load_id": "bigint",
 }
 COLUMNS = list(_COLUMNS)
-_INDEXED = ("_load_id", "_event_load_id", "_deleted_load_id", "_deleted_event_load_id", "_batch_id")
+_INDEXED = ("_load_id", "_batch_id")
+_RARE = ("_event_load_id", "_deleted_load_id", "_deleted_event_load_id")
 
 
 def rows(first: int, last: int, load: int) -> str:
@@ -65,6 +66,7 @@ def _main(size: int, *, again: bool) -> None:
             f"insert into {TARGET} {rows(first, last, 2)}" if again else "select",
             f"alter table {TARGET} add primary key ({KEY})",
             *(f"create index on {TARGET} ({name})" for name in _INDEXED),
+            *(f"create index on {TARGET} ({name}) where {name} > 0" for name in _RARE),
             f"analyze {INCREMENT}",
             f"vacuum (analyze) {TARGET}",
             "checkpoint",

@@ -18,7 +18,9 @@ bought as (
     from (
         select distinct product_id, user_id
         from {{ ref('order_lines') }}
-        {{ where_changed('product_id', 'product_id') }}
+        {%- if is_incremental() %}
+        where product_id in (select product_id from changed)
+        {%- endif %}
     ) as pairs
     group by product_id
     {%- if is_incremental() %}

@@ -6,7 +6,7 @@
     pre_hook='{{ prepare_order_changes() }}',
     indexes=indexes_on(
         'order_date', 'user_id', ['product_id', 'ordered_at'],
-        '_load_id', '_event_load_id', '_batch_id', '_price_load_id', '_price_batch_id'
+        '_load_id', '_batch_id', '_price_load_id', '_price_batch_id', rare=['_event_load_id']
     )
 ) }}
 
@@ -23,15 +23,16 @@ changed as (
 ),
 
 -- silver.orders has decided which version of an order counts, and whether it is still one; here its lines are taken from
--- that version.
+-- that version. Its batch and line alone say which that is; but Bronze is indexed by key, which few orders are found by,
+-- and a third column makes the planner expect one row of all.
 living as (
     select
         orders.*,
         versions.lines
     from {{ orders }} as orders
     inner join {{ versions }} as versions
-        on orders.order_id = versions.order_id and orders._batch_id = versions._batch_id
-        and orders._line = versions._line and orders.deleted_at is null
+        on orders._batch_id = versions._batch_id and orders._line = versions._line and orders.deleted_at is null
+        {%- if is_incremental() %} and orders.order_id = versions.order_id {%- endif %}
     {{ where_changed('orders.order_id', 'order_id') }}
 ),
 

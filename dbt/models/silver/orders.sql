@@ -1,6 +1,6 @@
 -- depends_on: {{ ref('users') }} (so that the test of the relation has both sides)
 {{ config(unique_key='order_id', indexes=indexes_on(
-    '_load_id', '_event_load_id', '_deleted_load_id', '_deleted_event_load_id', '_batch_id'
+    '_load_id', '_batch_id', rare=['_event_load_id', '_deleted_load_id', '_deleted_event_load_id']
 )) }}
 
 {%- set versions = ref('order_versions') %}
@@ -19,15 +19,6 @@ latest as (
         versions, 'order_id', id='order_id',
         at='_version_at', then=['_event_id', '_batch_id', '_line'], loads=['_load_id', '_event_load_id']
     ) }}
-),
-
-lines as (
-    select
-        latest.order_id,
-        count(*) as line_count,
-        sum({{ array_field('quantity', 'integer') }}) as units
-    from latest{{ unnest('latest', 'lines') }}
-    group by latest.order_id
 ),
 
 final as (
@@ -49,7 +40,9 @@ final as (
         _deleted_load_id,
         _deleted_event_load_id
     from {{ each_changed('latest', 'order_id') }}
-    left join lines using (order_id)
+    {{ join_array_totals('latest', 'order_id', 'lines', {
+        'line_count': 'count(*)', 'units': 'sum(' ~ array_field('quantity', 'integer') ~ ')'
+    }) }}
 )
 
 select * from final

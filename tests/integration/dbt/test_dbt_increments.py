@@ -2,17 +2,21 @@
 
 import random
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from ingot.contract.postgres import create_indexes
+from ingot.sources import load_source
 from tests.integration.dbt.bronze import Bronze
 from tests.integration.dbt.warehouse import SILVER_AND_GOLD, Warehouse
 
 Record = dict[str, Any]
 Recordings = dict[str, list[Record]]
 
+ROOT = Path(__file__).parents[3]
 JANUARY, FEBRUARY, MARCH, APRIL = (f"2026-0{month}-01T00:00:00Z" for month in range(1, 5))
 PRICED_LATER = "not_null_order_lines_unit_price"
 
@@ -391,3 +395,70 @@ def test_a_missing_rate_fails_by_name_and_a_late_or_corrected_one_reaches_gold(
     assert warehouse.dbt("run") == []
     assert pounds() == {}
     assert_same_as_computed_anew(warehouse)
+
+
+def test_an_increment_reads_what_is_new_and_not_what_is_stored(warehouse: Warehouse, bronze: Bronze) -> None:
+    """All that is stored came in one batch: from it the planner would learn that a batch is the whole table."""
+    stored = 100_000
+    models = ["run", "--select", "+order_lines", "daily_sales"]
+    tables = ("bronze.fakestore_carts", "silver.orders", "silver.order_lines")
+    bronze.deliver("products", [product(1)], batch="p.1", at=JANUARY)
+    bronze.deliver("carts", [cart(stored, 1, "2026-01-31T00:00:00Z", p1=2)], batch="c.1", at=JANUARY)
+    warehouse.connection.execute(
+        """
+        insert into bronze.fakestore_carts
+        select n, 1, timestamptz '2022-01-01Z' + n * interval '15 minutes', '[{"product_id": 1, "quantity": 2}]',
+            0, 'c.1', n, timestamptz '2026-01-01Z', repeat('0', 64), false, 1
+        from generate_series(1, %s - 1) as n
+        """,
+        [stored],
+    )
+    for statement in create_indexes(
+        load_source(ROOT / "sources" / "fakestore").stream("carts").contract, "fakestore_carts"
+    ):
+        warehouse.connection.execute(statement.encode())
+    warehouse.connection.execute("analyze bronze.fakestore_carts")
+    assert warehouse.dbt(*models) == []
+    read = rows_read(warehouse, tables)
+
+    new = [cart(stored + number, 1, "2026-02-01T00:00:00Z", p1=2) for number in range(1, 101)]
+    bronze.deliver("carts", new, batch="c.2", at=FEBRUARY)
+    assert warehouse.dbt(*models) == []
+
+    more = {table: number - read[table] for table, number in rows_read(warehouse, tables).items()}
+    assert all(number < stored / 10 for number in more.values()), more
+    assert warehouse.rows("select count(*), sum(units) from silver.orders") == [(stored + 100, 2 * (stored + 100))]
+    assert warehouse.rows("select count(*) from gold.daily_sales where order_date >= '2026-02-01'") == [(1,)]
+
+
+def rows_read(warehouse: Warehouse, tables: tuple[str, ...]) -> dict[str, int]:
+    """How many rows of these tables were read so far, by one after the other and by an index."""
+    warehouse.connection.execute("select pg_stat_force_next_flush()")  # what this session itself has read, too
+    return {
+        table: int(number)
+        for table, number in warehouse.rows(
+            """
+            select schemaname || '.' || relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+            from pg_stat_user_tables
+            """
+        )
+        if table in tables
+    }
+
+
+def test_the_index_of_what_is_rare_leaves_out_all_else(warehouse: Warehouse, bronze: Bronze) -> None:
+    bronze.deliver("carts", [cart(1, 1, "2026-01-05T00:00:00Z", p1=1)], batch="c.1", at=JANUARY)
+    assert warehouse.dbt("run", "--select", "+orders") == []
+
+    indexes = dict(
+        warehouse.rows(
+            "select substring(indexdef from '\\((\\w+)\\)'), indexdef from pg_indexes where tablename = 'orders'"
+        )
+    )
+
+    assert {column for column, definition in indexes.items() if "WHERE" in definition} == {
+        "_event_load_id",
+        "_deleted_load_id",
+        "_deleted_event_load_id",
+    }
+    assert {"order_id", "_load_id", "_batch_id"} < indexes.keys()
