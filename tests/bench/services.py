@@ -47,8 +47,6 @@ def _main(*services: str) -> None:
         variables = {"INGOT_HOME": str(home.folder)}
         if "postgres" in services:
             laptop.postgres.start()
-            with laptop.postgres.connect("postgres") as admin:
-                admin.execute("create database ingot")
             laptop.postgres.ensure_role("bench", "bench", owner_of="ingot")
             variables |= {
                 "INGOT_WAREHOUSE_HOST": laptop.postgres.host,
